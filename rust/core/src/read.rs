@@ -1,0 +1,327 @@
+//! The read half: records become application data, handshake messages and alerts.
+//!
+//! `pull` opens records one after another until something stops it: the caller's buffer is full, a whole handshake message or an alert
+//! stands first, or more wire octets are needed. Application data goes straight to the destination:
+//! ```text
+//! wire          [5|ciphertext of content, type, padding|tag]
+//! destination   [ ...already filled... |content|t|pad]        the type octet and padding land behind the content and are overwritten by
+//!                                                             the next record; where the content fits exactly they go to a small tail
+//! ```
+//! A record that the destination cannot hold is opened into `plain` and copied from there, so nothing is ever lost.
+
+use std::sync::Arc;
+
+use tlscore_crypto::{Buffer, Digest};
+
+use crate::joiner::Joiner;
+use crate::protection::{Protection, TrafficSecret};
+use crate::record::{ContentType, Epoch, HEADER, MAX_CIPHERTEXT, MAX_INNER, MAX_PLAINTEXT};
+use crate::source::Source;
+use crate::{Code, Error, Limits, Side, Signals};
+
+mod content;
+mod destination;
+
+pub use destination::Destination;
+
+/// What `pull` stopped at.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item {
+    /// This many octets of application data are in the destination (more than zero).
+    Data(usize),
+    /// A whole handshake message stands first: `message` shows it.
+    Message,
+    /// An alert stands first.
+    Alert {
+        /// Level as sent.
+        level: u8,
+        /// Description as sent.
+        description: u8,
+    },
+    /// Application data stands first and there was no room to put it.
+    DataWaits,
+    /// More wire octets are needed.
+    NeedMore,
+    /// The peer closed its direction; nothing more will come.
+    Closed,
+}
+
+/// What became of the record at the head.
+enum Step {
+    /// It is processed.
+    Done,
+    /// It is not complete.
+    NeedMore,
+    /// It is complete, and the destination has no room left for it.
+    Full,
+}
+
+/// The receiving direction of one connection; `W` is a shared chunk of wire octets.
+pub struct ReadHalf<W> {
+    /// Wire octets that wait.
+    pub source: Source<W>,
+    side: Side,
+    joiner: Joiner,
+    plain: Buffer,
+    alert: Option<(u8, u8)>,
+    protection: Option<Protection>,
+    epoch: Epoch,
+    open: bool,
+    closed: bool,
+    failed: Option<Error>,
+    inner_limit: usize,
+    ccs_allowed: bool,
+    skip_octets: usize,
+    limits: Limits,
+    counts: Counts,
+    signals: Arc<Signals>,
+    updates: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    empty_records: u32,
+    warning_alerts: u32,
+    key_updates: u32,
+    post_handshake: u32,
+    change_cipher_specs: u32,
+}
+
+impl<W: AsRef<[u8]>> ReadHalf<W> {
+    /// A half without keys.
+    #[must_use]
+    pub fn new(side: Side, signals: Arc<Signals>) -> Self {
+        Self {
+            source: Source::default(),
+            side,
+            joiner: Joiner::default(),
+            plain: Buffer::new(),
+            alert: None,
+            protection: None,
+            epoch: Epoch::Plain,
+            open: false,
+            closed: false,
+            failed: None,
+            inner_limit: MAX_INNER,
+            ccs_allowed: false,
+            skip_octets: 0,
+            limits: Limits::default(),
+            counts: Counts::default(),
+            signals,
+            updates: 0,
+        }
+    }
+
+    /// Set the limits.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Our record_size_limit, in force from the handshake keys on (RFC 8449 4).
+    pub fn set_inner_limit(&mut self, limit: usize) {
+        self.inner_limit = limit.clamp(64, MAX_INNER);
+    }
+
+    /// Whether a change_cipher_spec for middlebox compatibility may stand here.
+    pub fn allow_change_cipher_spec(&mut self, allowed: bool) {
+        self.ccs_allowed = allowed;
+    }
+
+    /// Early data that was not accepted: drop up to this many octets of it (RFC 9846 4.2.10).
+    pub fn skip_early_data(&mut self, octets: usize) {
+        self.skip_octets = octets;
+    }
+
+    /// Application data may be read from here on.
+    pub fn open(&mut self) -> Result<(), Error> {
+        if self.epoch != Epoch::Application {
+            return Err(Error::new(Code::InternalError, "application keys are not installed for reading"));
+        }
+        self.open = true;
+        self.ccs_allowed = false;
+        Ok(())
+    }
+
+    /// Change to the keys of a later epoch; only at a message boundary.
+    pub fn install(&mut self, epoch: Epoch, traffic: TrafficSecret) -> Result<(), Error> {
+        let _boundary = self.joiner.boundary()?;
+        if epoch <= self.epoch {
+            return Err(Error::new(Code::InternalError, "read keys of an earlier epoch"));
+        }
+        self.protection = Some(Protection::new(traffic)?);
+        self.epoch = epoch;
+        Ok(())
+    }
+
+    /// Wipe keys and drop everything that was not read.
+    pub fn kill(&mut self) {
+        self.protection = None;
+        self.open = false;
+        self.source.clear();
+        self.joiner.clear();
+        std::mem::take(&mut self.plain).wiped();
+    }
+
+    /// close_notify arrived.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Application octets opened and not read.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.plain.len()
+    }
+
+    /// Whether a handshake message has begun and not ended, or a record is incomplete.
+    #[must_use]
+    pub fn is_midway(&self) -> bool {
+        self.joiner.is_partial() || self.source.available() > 0
+    }
+
+    /// Records under the current key, and key updates received.
+    #[must_use]
+    pub fn counters(&self) -> (u64, u64) {
+        (self.protection.as_ref().map_or(0, Protection::records), self.updates)
+    }
+
+    /// Protection, for the tests of the limits.
+    pub fn protection_mut(&mut self) -> Option<&mut Protection> {
+        self.protection.as_mut()
+    }
+
+    /// verify_data under the peer's current application traffic secret.
+    pub fn finished_mac(&self, transcript: &[u8]) -> Result<Digest, Error> {
+        match &self.protection {
+            Some(protection) if self.epoch == Epoch::Application => protection.finished_mac(transcript),
+            _ => Err(Error::new(Code::InternalError, "no application traffic secret")),
+        }
+    }
+
+    /// The whole handshake message that stands first.
+    #[must_use]
+    pub fn message(&self) -> Option<&[u8]> {
+        self.joiner.first()
+    }
+
+    /// Drop the message that `message` showed.
+    pub fn consume_message(&mut self) -> Result<(), Error> {
+        self.joiner.consume(&self.limits)
+    }
+
+    /// Octets of application data that the whole records which wait hold at most, up to `cap`, without opening them.
+    pub fn promise(&mut self, cap: usize) -> usize {
+        let overhead = self.protection.as_ref().map_or(0, |keys| keys.tag_len() + 1);
+        let mut total = self.plain.len();
+        let mut at = 0;
+        while total < cap {
+            let Some(head) = self.source.head(at + HEADER) else { break };
+            let length = usize::from(u16::from_be_bytes([head[at + 3], head[at + 4]]));
+            if head[at] != ContentType::ApplicationData as u8 || length > MAX_CIPHERTEXT {
+                break;
+            }
+            let next = at + HEADER + length;
+            if self.source.available() < next || total + length.saturating_sub(overhead) > cap && total > 0 {
+                break;
+            }
+            total += length.saturating_sub(overhead);
+            at = next;
+        }
+        total
+    }
+
+    /// Open records until something stops it; application data goes to `destination`.
+    pub fn pull(&mut self, destination: &mut Destination<'_>) -> Result<Item, Error> {
+        loop {
+            if let Some(item) = self.stopped(destination)? {
+                return Ok(item);
+            }
+            match self.next_record(destination) {
+                Ok(Step::Done) => {}
+                Ok(Step::Full) => return Ok(Item::Data(destination.filled())),
+                Ok(Step::NeedMore) => {
+                    self.source.settle();
+                    return Ok(if destination.filled() > 0 { Item::Data(destination.filled()) } else { Item::NeedMore });
+                }
+                // What was opened before the bad record is authentic; it is delivered, and the error comes with the next call.
+                Err(error) if destination.filled() == 0 => return Err(error),
+                Err(error) => {
+                    self.fail_next(error);
+                    return Ok(Item::Data(destination.filled()));
+                }
+            }
+        }
+    }
+
+    /// What must be handed over before another record is opened.
+    fn stopped(&mut self, destination: &mut Destination<'_>) -> Result<Option<Item>, Error> {
+        if !self.plain.is_empty() {
+            if destination.room() == 0 {
+                return Ok(Some(match destination.filled() {
+                    0 => Item::DataWaits,
+                    octets => Item::Data(octets),
+                }));
+            }
+            let taken = destination.copy(self.plain.as_slice());
+            self.plain.consume(taken);
+            self.plain.release();
+            return Ok(None);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if destination.filled() > 0 && (destination.room() == 0 || self.alert.is_some() || !self.joiner.is_empty() || self.closed) {
+            return Ok(Some(Item::Data(destination.filled())));
+        }
+        if let Some((level, description)) = self.alert.take() {
+            return Ok(Some(Item::Alert { level, description }));
+        }
+        if self.joiner.first_kind() == Some(content::KEY_UPDATE) && self.open {
+            self.on_key_update()?;
+            return Ok(None);
+        }
+        if self.joiner.first().is_some() {
+            self.count_post_handshake()?;
+            return Ok(Some(Item::Message));
+        }
+        if self.closed {
+            // RFC 9846 6.1: "Any data received after a closure alert has been received MUST be ignored."
+            self.source.clear();
+            return Ok(Some(Item::Closed));
+        }
+        Ok(None)
+    }
+
+    /// Process one record.
+    fn next_record(&mut self, destination: &mut Destination<'_>) -> Result<Step, Error> {
+        let Some(head) = self.source.head(HEADER) else {
+            return Ok(Step::NeedMore);
+        };
+        let (kind, length) = (head[0], usize::from(u16::from_be_bytes([head[3], head[4]])));
+        let protected = kind == ContentType::ApplicationData as u8 && self.protection.is_some();
+        self.check_header(kind, length, protected)?;
+        let total = HEADER + length;
+        if self.source.head(total).is_none() {
+            return Ok(Step::NeedMore);
+        }
+        if protected {
+            return self.open_record(total, destination);
+        }
+        self.plain_record(kind, total)?;
+        Ok(Step::Done)
+    }
+
+    fn check_header(&mut self, kind: u8, length: usize, protected: bool) -> Result<(), Error> {
+        if ContentType::from_octet(kind).is_none() {
+            return Err(self.not_tls(kind));
+        }
+        // RFC 9846 5.1 and 5.2: a record that exceeds the length "MUST" end the connection with a "record_overflow" alert.
+        let longest = if protected { MAX_CIPHERTEXT } else { MAX_PLAINTEXT };
+        let longest = if self.skip_octets > 0 { MAX_CIPHERTEXT } else { longest };
+        if length > longest {
+            return Err(Error::new(Code::RecordOverflow, format!("a record of {length} octets, over the limit of {longest}")));
+        }
+        Ok(())
+    }
+}

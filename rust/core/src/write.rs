@@ -1,0 +1,335 @@
+//! The write half: application data, handshake flights and alerts become records.
+//!
+//! Application data is sealed out of place: from the caller's memory straight into the output, with no copy between.
+//! ```text
+//! caller   [ 16384 | 16384 | 5000 ]
+//!             │ seal    │ seal   │ seal
+//! output   [5|16384|1|16][5|16384|1|16][5|5000|1|16]     header, ciphertext of content and type octet, tag
+//! ```
+//! Control records (flights, alerts, KeyUpdate) go to `outgoing`; whoever writes application data elsewhere drains that first.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use tlscore_crypto::{Buffer, Digest};
+
+use crate::joiner::MESSAGE_HEADER;
+use crate::protection::{Protection, TrafficSecret};
+use crate::record::{header, ContentType, Epoch, HEADER, MAX_INNER, MAX_PLAINTEXT};
+use crate::{Code, Error, Limits, Padding, Side, Signals};
+
+const KEY_UPDATE: u8 = 24;
+
+/// Content type octet of application data and the longest padding, all in one place, so that a trailer is a slice of it.
+static APPLICATION_TRAILER: [u8; MAX_INNER] = {
+    let mut trailer = [0; MAX_INNER];
+    trailer[0] = ContentType::ApplicationData as u8;
+    trailer
+};
+
+/// The sending direction of one connection.
+pub struct WriteHalf {
+    outgoing: Buffer,
+    protection: Option<Protection>,
+    epoch: Epoch,
+    open: bool,
+    closed: bool,
+    first_flight: bool,
+    inner_limit: usize,
+    padding: Padding,
+    limits: Limits,
+    signals: Arc<Signals>,
+    updates: u64,
+}
+
+impl WriteHalf {
+    /// A half without keys.
+    #[must_use]
+    pub fn new(side: Side, signals: Arc<Signals>) -> Self {
+        Self {
+            outgoing: Buffer::new(),
+            protection: None,
+            epoch: Epoch::Plain,
+            open: false,
+            closed: false,
+            first_flight: side == Side::Client,
+            inner_limit: MAX_INNER,
+            padding: Padding::None,
+            limits: Limits::default(),
+            signals,
+            updates: 0,
+        }
+    }
+
+    /// Set the limits.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Set the padding of application data records.
+    pub fn set_padding(&mut self, padding: Padding) {
+        self.padding = padding;
+    }
+
+    /// The peer's record_size_limit (RFC 8449 4): content, type octet and padding of a protected record together.
+    pub fn set_inner_limit(&mut self, limit: usize) {
+        self.inner_limit = limit.clamp(64, MAX_INNER);
+    }
+
+    /// Application data may be written from here on.
+    pub fn open(&mut self) -> Result<(), Error> {
+        if self.epoch != Epoch::Application {
+            return Err(Error::new(Code::InternalError, "application keys are not installed for writing"));
+        }
+        self.open = true;
+        Ok(())
+    }
+
+    /// Wipe the keys; what waits in `outgoing` stays, so that an alert can leave.
+    pub fn kill(&mut self) {
+        self.protection = None;
+        self.open = false;
+    }
+
+    /// Change to the keys of a later epoch.
+    pub fn install(&mut self, epoch: Epoch, traffic: TrafficSecret) -> Result<(), Error> {
+        if epoch <= self.epoch {
+            return Err(Error::new(Code::InternalError, "write keys of an earlier epoch"));
+        }
+        self.protection = Some(Protection::new(traffic)?);
+        self.epoch = epoch;
+        Ok(())
+    }
+
+    /// What waits to be sent.
+    #[must_use]
+    pub const fn outgoing(&self) -> &Buffer {
+        &self.outgoing
+    }
+
+    /// What waits to be sent, to drain it.
+    pub fn outgoing_mut(&mut self) -> &mut Buffer {
+        &mut self.outgoing
+    }
+
+    /// close_notify was queued.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Application data may be written.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open && !self.closed
+    }
+
+    /// Records under the current key, and key updates sent.
+    #[must_use]
+    pub fn counters(&self) -> (u64, u64) {
+        (self.protection.as_ref().map_or(0, Protection::records), self.updates)
+    }
+
+    /// Protection, for limits' tests and post-handshake Finished.
+    pub fn protection_mut(&mut self) -> Option<&mut Protection> {
+        self.protection.as_mut()
+    }
+
+    /// verify_data under the current application traffic secret.
+    pub fn finished_mac(&self, transcript: &[u8]) -> Result<Digest, Error> {
+        match &self.protection {
+            Some(protection) if self.epoch == Epoch::Application => protection.finished_mac(transcript),
+            _ => Err(Error::new(Code::InternalError, "no application traffic secret")),
+        }
+    }
+
+    // ---- application data ----
+
+    const fn fragment(&self) -> usize {
+        self.inner_limit - 1
+    }
+
+    fn ready(&self) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::new(Code::Closed, "close_notify was sent; this direction is closed"));
+        }
+        if !self.open {
+            return Err(Error::new(Code::HandshakeNotComplete, "application data cannot be written before the handshake is complete"));
+        }
+        Ok(())
+    }
+
+    fn rekey_at(&self, protection: &Protection) -> u64 {
+        // One record short of every hard limit, since the KeyUpdate itself is a record under the old key.
+        self.limits.rekey_records.min(self.limits.hard_records.min(protection.record_limit()) - 1)
+    }
+
+    /// Octets of the records for `octets` of application data, key updates on the way included; control records that wait are not.
+    #[must_use]
+    pub fn sealed_size(&self, octets: usize) -> usize {
+        let Some(protection) = &self.protection else {
+            return 0;
+        };
+        let fragment = self.fragment();
+        let overhead = HEADER + protection.tag_len();
+        let record = |content: usize| overhead + content + self.padding.trailer(content, self.inner_limit);
+        let whole = octets / fragment;
+        let rest = octets % fragment;
+        let records = (whole + usize::from(rest > 0)) as u64;
+        let threshold = self.rekey_at(protection);
+        let before = threshold.saturating_sub(protection.records());
+        let updates = records.saturating_sub(before).div_ceil(threshold) as usize;
+        let data = whole * record(fragment) + if rest > 0 { record(rest) } else { 0 };
+        data + updates * (overhead + MESSAGE_HEADER + 2)
+    }
+
+    /// Queue the control records that must stand before the next application data.
+    ///
+    /// RFC 9846 4.6.3: "If the request_update field is set to "update_requested", then the receiver MUST send a KeyUpdate of its own with
+    /// request_update set to "update_not_requested" prior to sending its next Application Data record."
+    pub fn settle_control(&mut self) -> Result<(), Error> {
+        if self.epoch != Epoch::Application || self.closed || self.protection.is_none() {
+            return Ok(());
+        }
+        let reply = self.signals.take_reply();
+        let request = self.signals.take_request();
+        let due = self.protection.as_ref().is_some_and(|keys| keys.records() >= self.rekey_at(keys));
+        if reply || request || due {
+            self.key_update(request)?;
+        }
+        Ok(())
+    }
+
+    fn key_update(&mut self, request: bool) -> Result<(), Error> {
+        let message = [KEY_UPDATE, 0, 0, 1, u8::from(request)];
+        self.push_protected(ContentType::Handshake, &message)?;
+        let protection = self.protection.as_mut().ok_or_else(no_keys)?;
+        protection.update()?;
+        self.updates += 1;
+        Ok(())
+    }
+
+    /// Seal application data into `out`; gives the octets written. `settle_control` and the draining of `outgoing` come first.
+    pub fn seal_into(&mut self, mut data: &[u8], out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
+        self.ready()?;
+        if out.len() < self.sealed_size(data.len()) {
+            return Err(Error::new(Code::BufferTooSmall, "the output is smaller than the records"));
+        }
+        let mut at = 0;
+        let fragment = self.fragment();
+        while !data.is_empty() {
+            at = self.update_between(out, at)?;
+            let (content, rest) = data.split_at(data.len().min(fragment));
+            let trailer = self.padding.trailer(content.len(), self.inner_limit);
+            let protection = self.protection.as_mut().ok_or_else(no_keys)?;
+            let end = at + HEADER + content.len() + trailer + protection.tag_len();
+            protection.seal(content, &APPLICATION_TRAILER[..trailer], self.limits.hard_records, &mut out[at..end])?;
+            at = end;
+            data = rest;
+        }
+        Ok(at)
+    }
+
+    /// Where the key is used up in the middle of a long write: a KeyUpdate between two of its records.
+    fn update_between(&mut self, out: &mut [MaybeUninit<u8>], at: usize) -> Result<usize, Error> {
+        let protection = self.protection.as_mut().ok_or_else(no_keys)?;
+        let threshold = self.limits.rekey_records.min(self.limits.hard_records.min(protection.record_limit()) - 1);
+        if protection.records() < threshold {
+            return Ok(at);
+        }
+        let message = [KEY_UPDATE, 0, 0, 1, 0];
+        let end = at + HEADER + message.len() + 1 + protection.tag_len();
+        protection.seal(&message, &[ContentType::Handshake as u8], self.limits.hard_records, &mut out[at..end])?;
+        protection.update()?;
+        self.updates += 1;
+        Ok(end)
+    }
+
+    /// Seal application data behind what waits in `outgoing`.
+    pub fn seal(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.ready()?;
+        self.settle_control()?;
+        let size = self.sealed_size(data.len());
+        // The buffer leaves the half for the call, since sealing borrows all of it.
+        let mut outgoing = std::mem::take(&mut self.outgoing);
+        let sealed = outgoing.append_with(size, |out| self.seal_into(data, out).map(|_| ()));
+        self.outgoing = outgoing;
+        sealed
+    }
+
+    // ---- flights, alerts, closure ----
+
+    fn push_protected(&mut self, kind: ContentType, content: &[u8]) -> Result<(), Error> {
+        let protection = self.protection.as_mut().ok_or_else(no_keys)?;
+        let size = HEADER + content.len() + 1 + protection.tag_len();
+        let hard = self.limits.hard_records;
+        self.outgoing.append_with(size, |out| protection.seal(content, &[kind as u8], hard, out))
+    }
+
+    fn push(&mut self, kind: ContentType, content: &[u8]) -> Result<(), Error> {
+        if self.protection.is_some() {
+            return self.push_protected(kind, content);
+        }
+        if self.epoch != Epoch::Plain {
+            return Err(no_keys());
+        }
+        // RFC 9846 5.1: "legacy_record_version: MUST be set to 0x0303 for all records … other than an initial ClientHello …, where it MAY
+        // also be 0x0301 for compatibility purposes."
+        let version = if self.first_flight && kind == ContentType::Handshake { 0x0301 } else { 0x0303 };
+        self.outgoing.extend_from_slice(&header(kind, version, content.len()));
+        self.outgoing.extend_from_slice(content);
+        Ok(())
+    }
+
+    /// Queue one or more whole handshake messages, packed into as few records as they need.
+    pub fn send_handshake(&mut self, messages: &[u8]) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::new(Code::Closed, "close_notify was sent; this direction is closed"));
+        }
+        let fragment = if self.protection.is_some() { self.fragment() } else { MAX_PLAINTEXT };
+        for content in messages.chunks(fragment) {
+            self.push(ContentType::Handshake, content)?;
+        }
+        self.first_flight = false;
+        Ok(())
+    }
+
+    /// Queue the change_cipher_spec of middlebox compatibility (RFC 9846 D.4); it is never protected.
+    pub fn send_change_cipher_spec(&mut self) {
+        self.outgoing.extend_from_slice(&header(ContentType::ChangeCipherSpec, 0x0303, 1));
+        self.outgoing.extend_from_slice(&[1]);
+    }
+
+    /// Queue an alert under the keys in force.
+    pub fn send_alert(&mut self, level: u8, description: u8) -> Result<(), Error> {
+        if self.closed {
+            return Ok(());
+        }
+        self.push(ContentType::Alert, &[level, description])
+    }
+
+    /// Queue close_notify once; nothing can be written after it.
+    pub fn close(&mut self) -> Result<(), Error> {
+        if self.closed {
+            return Ok(());
+        }
+        self.settle_control()?;
+        self.send_alert(1, 0)?;
+        self.closed = true;
+        Ok(())
+    }
+
+    /// Ask for an update of our keys, and with `request` of the peer's too.
+    pub fn update_keys(&mut self, request: bool) -> Result<(), Error> {
+        self.ready()?;
+        if request {
+            self.signals.want_request();
+        }
+        self.signals.owe_reply();
+        self.settle_control()
+    }
+}
+
+fn no_keys() -> Error {
+    Error::new(Code::InternalError, "the write keys are gone")
+}

@@ -1,0 +1,564 @@
+//! `RecordLayer`: one connection's two halves, each behind its own lock.
+//!
+//! Order of the rules here: a lock is never waited for while attached to the interpreter (a first try, then detached), and Python is never
+//! called while one is held: errors, messages and alerts are taken out first, then the hook of the subclass runs.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict};
+use tlscore_core::read::Destination;
+use tlscore_core::{Code, Epoch, Error, Item, Limits, Padding, ReadHalf, Side, Signals, WriteHalf};
+
+use crate::buffers::{View, WireBytes};
+use crate::fork;
+
+/// Below this much AEAD work the interpreter stays attached: about 8 µs of AES-GCM.
+pub const RELEASE_THRESHOLD: usize = 128 << 10;
+
+/// What the read lock guards.
+pub type Reader = ReadHalf<WireBytes>;
+
+/// What the write lock guards.
+pub struct Writer {
+    pub half: WriteHalf,
+    /// Records of one write, sealed straight into a bytes object; they stand before `half.outgoing()`.
+    pub single: Option<Py<PyBytes>>,
+    /// Octets of application data whose records a non-blocking call sealed and could not send whole.
+    pub owed: usize,
+}
+
+/// A half that can be wiped.
+pub trait Wipe {
+    /// Drop the keys.
+    fn kill(&mut self);
+}
+
+impl Wipe for Reader {
+    fn kill(&mut self) {
+        ReadHalf::kill(self);
+    }
+}
+
+impl Wipe for Writer {
+    fn kill(&mut self) {
+        self.half.kill();
+    }
+}
+
+/// Record layer of one connection; see the class of the same name in `_core.pyi`.
+#[pyclass(frozen, subclass, weakref, module = "tlscore._core")]
+pub struct RecordLayer {
+    side: Side,
+    read: Mutex<Reader>,
+    write: Mutex<Writer>,
+    signals: Arc<Signals>,
+    error: PyOnceLock<Py<PyAny>>,
+    dead: AtomicBool,
+    open: AtomicBool,
+    peer_closed: AtomicBool,
+    release: AtomicUsize,
+    generation: u32,
+}
+
+fn poisoned() -> Error {
+    Error::new(Code::InternalError, "an earlier call was broken off in the middle")
+}
+
+impl RecordLayer {
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    pub fn threshold(&self) -> usize {
+        self.release.load(Ordering::Relaxed)
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Before anything that seals or opens: the original error of a dead connection, or the fork guard's.
+    pub fn check(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        if let Some(error) = this.error.get(slf.py()) {
+            return Err(PyErr::from_value(error.bind(slf.py()).clone()));
+        }
+        Self::check_fork(slf)
+    }
+
+    pub fn check_fork(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.get().generation != fork::generation() {
+            return Err(Self::misuse(
+                slf,
+                "forked",
+                "this process was forked after the connection was made; its keys belong to the parent",
+            ));
+        }
+        Ok(())
+    }
+
+    /// As `check`, and the handshake must be complete.
+    pub fn check_open(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::check(slf)?;
+        if slf.get().is_open() {
+            Ok(())
+        } else {
+            Err(Self::misuse(slf, "handshake_not_complete", "application data cannot pass before the handshake is complete"))
+        }
+    }
+
+    /// The exception of an error that leaves the connection alive.
+    pub fn misuse(slf: &Bound<'_, Self>, code: &str, detail: &str) -> PyErr {
+        Self::exception(slf, code, -1, detail)
+    }
+
+    /// The exception of a failure of the record layer; the subclass sends the alert and kills the connection.
+    pub fn fail(slf: &Bound<'_, Self>, error: &Error) -> PyErr {
+        let alert = error.code.alert().map_or(-1, i32::from);
+        Self::exception(slf, error.code.name(), alert, &error.detail)
+    }
+
+    fn exception(slf: &Bound<'_, Self>, code: &str, alert: i32, detail: &str) -> PyErr {
+        match slf.call_method1(intern!(slf.py(), "_record_error"), (code, alert, detail)) {
+            Ok(exception) => PyErr::from_value(exception),
+            Err(error) => error,
+        }
+    }
+
+    fn with<M: Wipe + Send, T: Send>(
+        &self,
+        py: Python<'_>,
+        mutex: &Mutex<M>,
+        long: bool,
+        work: impl FnOnce(&mut M) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        let run = |mut guard: MutexGuard<'_, M>, work: &mut dyn FnMut(&mut M) -> Result<T, Error>| {
+            let outcome = work(&mut guard);
+            if self.dead.load(Ordering::Acquire) {
+                guard.kill();
+            }
+            outcome
+        };
+        let mut work = Some(work);
+        let mut once = |half: &mut M| work.take().map_or_else(|| Err(poisoned()), |work| work(half));
+        if !long {
+            match mutex.try_lock() {
+                Ok(guard) => return run(guard, &mut once),
+                Err(TryLockError::Poisoned(_)) => return Err(poisoned()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        py.detach(move || match mutex.lock() {
+            Ok(guard) => run(guard, &mut once),
+            Err(_) => Err(poisoned()),
+        })
+    }
+
+    /// Work on the read half; detached from the interpreter where it is `long` or the lock is taken.
+    pub fn with_read<T: Send>(
+        &self,
+        py: Python<'_>,
+        long: bool,
+        work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        self.with(py, &self.read, long, work)
+    }
+
+    /// Work on the write half; detached from the interpreter where it is `long` or the lock is taken.
+    pub fn with_write<T: Send>(
+        &self,
+        py: Python<'_>,
+        long: bool,
+        work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        self.with(py, &self.write, long, work)
+    }
+
+    /// The read lock, for a thread that is detached already.
+    pub fn lock_read(&self) -> Result<MutexGuard<'_, Reader>, Error> {
+        self.read.lock().map_err(|_| poisoned())
+    }
+
+    /// The write lock, for a thread that is detached already.
+    pub fn lock_write(&self) -> Result<MutexGuard<'_, Writer>, Error> {
+        self.write.lock().map_err(|_| poisoned())
+    }
+
+    /// Wire octets that wait; 0 while another thread reads.
+    pub fn waiting_wire(&self) -> usize {
+        self.read.try_lock().map_or(0, |half| half.source.available())
+    }
+
+    /// Octets of the records of one earlier write.
+    pub fn pending_single(slf: &Bound<'_, Self>) -> usize {
+        let py = slf.py();
+        slf.get().try_write().and_then(|writer| writer.single.as_ref().map(|single| single.as_bytes(py).len())).unwrap_or(0)
+    }
+
+    /// The write lock where it is free, for a thread that is attached.
+    pub fn try_write(&self) -> Option<MutexGuard<'_, Writer>> {
+        self.write.try_lock().ok()
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// Remember what an item tells about the peer's closure.
+    pub fn note(&self, item: &Item) {
+        if matches!(item, Item::Closed | Item::Alert { description: 0, .. }) {
+            self.peer_closed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Take the message that stands first, as a bytes object.
+    pub fn take_message(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyBytes>>> {
+        let py = slf.py();
+        let taken = slf.get().with_read(py, false, |half| {
+            let message = half.message().map(<[u8]>::to_vec);
+            if message.is_some() {
+                half.consume_message()?;
+            }
+            Ok(message)
+        });
+        let message = taken.map_err(|error| Self::fail(slf, &error))?;
+        Ok(message.map(|octets| PyBytes::new(py, &octets).unbind()))
+    }
+
+    /// Hand a message or an alert of an open connection to the subclass. False where the item is neither.
+    pub fn dispatch(slf: &Bound<'_, Self>, item: &Item) -> PyResult<bool> {
+        let py = slf.py();
+        slf.get().note(item);
+        match item {
+            Item::Message => {
+                if let Some(message) = Self::take_message(slf)? {
+                    slf.call_method1(intern!(py, "_on_post_handshake"), (message,))?;
+                }
+                Ok(true)
+            }
+            Item::Alert { level, description } => {
+                slf.call_method1(intern!(py, "_on_alert"), (*level, *description))?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// `with_write` with the error turned into the exception.
+    pub fn writing<T: Send>(slf: &Bound<'_, Self>, work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send) -> PyResult<T> {
+        Self::check(slf)?;
+        slf.get().with_write(slf.py(), false, work).map_err(|error| Self::fail(slf, &error))
+    }
+
+    /// `with_read` with the error turned into the exception.
+    pub fn reading<T: Send>(slf: &Bound<'_, Self>, work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send) -> PyResult<T> {
+        Self::check(slf)?;
+        slf.get().with_read(slf.py(), false, work).map_err(|error| Self::fail(slf, &error))
+    }
+
+    /// Install keys for reading.
+    pub fn install_read(slf: &Bound<'_, Self>, epoch: Epoch, traffic: tlscore_core::protection::TrafficSecret) -> PyResult<()> {
+        Self::reading(slf, move |half| half.install(epoch, traffic))
+    }
+
+    /// Install keys for writing.
+    pub fn install_write(slf: &Bound<'_, Self>, epoch: Epoch, traffic: tlscore_core::protection::TrafficSecret) -> PyResult<()> {
+        Self::writing(slf, move |writer| writer.half.install(epoch, traffic))
+    }
+}
+
+#[pymethods]
+impl RecordLayer {
+    #[new]
+    #[pyo3(signature = (is_client, /, *_args, **_kwargs))]
+    fn new(is_client: bool, _args: &Bound<'_, PyAny>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        let side = if is_client { Side::Client } else { Side::Server };
+        let signals = Arc::new(Signals::default());
+        Self {
+            side,
+            read: Mutex::new(ReadHalf::new(side, Arc::clone(&signals))),
+            write: Mutex::new(Writer { half: WriteHalf::new(side, Arc::clone(&signals)), single: None, owed: 0 }),
+            signals,
+            error: PyOnceLock::new(),
+            dead: AtomicBool::new(false),
+            open: AtomicBool::new(false),
+            peer_closed: AtomicBool::new(false),
+            release: AtomicUsize::new(RELEASE_THRESHOLD),
+            generation: fork::generation(),
+        }
+    }
+
+    // ---- for the handshake ----
+
+    /// Like `receive`, without driving the handshake.
+    #[pyo3(signature = (wire, /))]
+    fn _feed(slf: &Bound<'_, Self>, wire: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::check(slf)?;
+        Self::feed(slf, wire)
+    }
+
+    /// Next thing that is not application data.
+    #[pyo3(signature = ())]
+    fn _pull(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let item = Self::reading(slf, |half| half.pull(&mut Destination::none()))?;
+        slf.get().note(&item);
+        match item {
+            Item::Message => Ok(Self::take_message(slf)?.map_or_else(|| py.None(), Py::into_any)),
+            Item::Alert { level, description } => {
+                let code = u16::from(level) << 8 | u16::from(description);
+                Ok(code.into_pyobject(py)?.into_any().unbind())
+            }
+            _ => Ok(py.None()),
+        }
+    }
+
+    /// Open records at the head until application data or nothing remains, calling the hooks.
+    #[pyo3(signature = ())]
+    fn _poll(slf: &Bound<'_, Self>) -> PyResult<()> {
+        loop {
+            let item = Self::reading(slf, |half| half.pull(&mut Destination::none()))?;
+            if !Self::dispatch(slf, &item)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Queue handshake messages.
+    #[pyo3(signature = (messages, /))]
+    fn _send_handshake(slf: &Bound<'_, Self>, messages: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut view = View::empty();
+        let octets = view.readable(messages)?;
+        Self::spill(slf)?;
+        Self::writing(slf, |writer| writer.half.send_handshake(octets))
+    }
+
+    /// Queue the compatibility change_cipher_spec.
+    #[pyo3(signature = ())]
+    fn _send_change_cipher_spec(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::writing(slf, |writer| {
+            writer.half.send_change_cipher_spec();
+            Ok(())
+        })
+    }
+
+    /// Queue an alert.
+    #[pyo3(signature = (level, description, /))]
+    fn _send_alert(slf: &Bound<'_, Self>, level: u8, description: u8) -> PyResult<()> {
+        Self::spill(slf)?;
+        Self::writing(slf, |writer| writer.half.send_alert(level, description))
+    }
+
+    /// Queue close_notify.
+    #[pyo3(signature = ())]
+    fn _close_write(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::spill(slf)?;
+        Self::writing(slf, |writer| writer.half.close())
+    }
+
+    /// Update the write keys, and ask the peer for the same.
+    #[pyo3(signature = (request_peer, /))]
+    fn _request_key_update(slf: &Bound<'_, Self>, request_peer: bool) -> PyResult<()> {
+        Self::spill(slf)?;
+        Self::writing(slf, |writer| writer.half.update_keys(request_peer))
+    }
+
+    /// Whether a compatibility change_cipher_spec may stand here.
+    #[pyo3(signature = (allowed, /))]
+    fn _expect_change_cipher_spec(slf: &Bound<'_, Self>, allowed: bool) -> PyResult<()> {
+        Self::reading(slf, |half| {
+            half.allow_change_cipher_spec(allowed);
+            Ok(())
+        })
+    }
+
+    /// Drop up to `octets` of early data that was not accepted.
+    #[pyo3(signature = (octets, /))]
+    fn _skip_early_data(slf: &Bound<'_, Self>, octets: usize) -> PyResult<()> {
+        Self::reading(slf, |half| {
+            half.skip_early_data(octets);
+            Ok(())
+        })
+    }
+
+    /// The peer's record_size_limit.
+    #[pyo3(signature = (limit, /))]
+    fn _set_peer_record_size_limit(slf: &Bound<'_, Self>, limit: usize) -> PyResult<()> {
+        Self::writing(slf, |writer| {
+            writer.half.set_inner_limit(limit);
+            Ok(())
+        })
+    }
+
+    /// Our record_size_limit.
+    #[pyo3(signature = (limit, /))]
+    fn _set_own_record_size_limit(slf: &Bound<'_, Self>, limit: usize) -> PyResult<()> {
+        Self::reading(slf, |half| {
+            half.set_inner_limit(limit);
+            Ok(())
+        })
+    }
+
+    /// Padding of application data records.
+    #[pyo3(signature = (kind, value, /))]
+    fn _set_padding(slf: &Bound<'_, Self>, kind: &str, value: usize) -> PyResult<()> {
+        let padding = match kind {
+            "none" => Padding::None,
+            "multiple" if value > 0 => Padding::Multiple(value),
+            "full" => Padding::Full,
+            _ => return Err(pyo3::exceptions::PyValueError::new_err(format!("no padding {kind:?} with value {value}"))),
+        };
+        Self::writing(slf, |writer| {
+            writer.half.set_padding(padding);
+            Ok(())
+        })
+    }
+
+    /// Limits by name.
+    #[pyo3(signature = (limits, /))]
+    fn _set_limits(slf: &Bound<'_, Self>, limits: &Bound<'_, PyDict>) -> PyResult<()> {
+        let mut all = Limits::default();
+        for (name, value) in limits {
+            let (name, value) = (name.extract::<String>()?, value.extract::<u64>()?);
+            if !all.set(&name, value) {
+                return Err(pyo3::exceptions::PyValueError::new_err(format!("no limit {name} with value {value}")));
+            }
+        }
+        Self::reading(slf, |half| {
+            half.set_limits(all);
+            Ok(())
+        })?;
+        Self::writing(slf, |writer| {
+            writer.half.set_limits(all);
+            Ok(())
+        })
+    }
+
+    /// Octets of one call from which the interpreter is released.
+    #[pyo3(signature = (octets, /))]
+    fn _set_release_threshold(&self, octets: usize) {
+        self.release.store(octets, Ordering::Relaxed);
+    }
+
+    /// Application data may pass from here on.
+    #[pyo3(signature = ())]
+    fn _open(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::reading(slf, ReadHalf::open)?;
+        Self::writing(slf, |writer| writer.half.open())?;
+        slf.get().open.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Wipe all keys; every later call raises `error`.
+    #[pyo3(signature = (error, /))]
+    fn _kill(slf: &Bound<'_, Self>, error: Py<PyAny>) -> PyResult<()> {
+        let this = slf.get();
+        let _ = this.error.set(slf.py(), error);
+        this.dead.store(true, Ordering::Release);
+        this.open.store(false, Ordering::Release);
+        // A half that another thread works on is wiped by that thread as soon as it lets go of the lock.
+        if let Ok(mut half) = this.read.try_lock() {
+            half.kill();
+        }
+        if let Ok(mut writer) = this.write.try_lock() {
+            writer.kill();
+        }
+        Ok(())
+    }
+
+    /// Pretend that `records` records passed under the current keys of one direction: how the tests reach the AEAD limits.
+    #[pyo3(signature = (writing, records, /))]
+    fn _set_sequence(slf: &Bound<'_, Self>, writing: bool, records: u64) -> PyResult<()> {
+        if writing {
+            Self::writing(slf, |writer| {
+                if let Some(protection) = writer.half.protection_mut() {
+                    protection.set_sequence(records);
+                }
+                Ok(())
+            })
+        } else {
+            Self::reading(slf, |half| {
+                if let Some(protection) = half.protection_mut() {
+                    protection.set_sequence(records);
+                }
+                Ok(())
+            })
+        }
+    }
+
+    // ---- state ----
+
+    /// Sealed octets that wait to be sent.
+    #[getter]
+    fn pending_wire(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        let py = slf.py();
+        let this = slf.get();
+        let mut guard = match this.write.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(broken)) => broken.into_inner(),
+            // Another thread is sending right now.
+            Err(TryLockError::WouldBlock) => return Ok(0),
+        };
+        if this.is_open() && this.signals.due() && guard.single.is_none() {
+            guard.half.settle_control().map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.detail.into_owned()))?;
+        }
+        let single = guard.single.as_ref().map_or(0, |single| single.as_bytes(py).len());
+        Ok(single + guard.half.outgoing().len())
+    }
+
+    /// Application octets that are opened and wait to be read.
+    #[getter]
+    fn pending_plaintext(&self) -> usize {
+        self.read.try_lock().map_or(0, |half| half.waiting())
+    }
+
+    /// Wire octets received and not opened.
+    #[getter]
+    fn buffered_wire(&self) -> usize {
+        self.waiting_wire()
+    }
+
+    /// close_notify arrived.
+    #[getter]
+    fn peer_closed(&self) -> bool {
+        self.peer_closed.load(Ordering::Acquire)
+    }
+
+    /// close_notify was queued.
+    #[getter]
+    fn write_closed(&self) -> bool {
+        self.write.try_lock().is_ok_and(|writer| writer.half.is_closed())
+    }
+
+    /// (records opened, records sealed) under the current keys, (key updates received, sent).
+    #[getter]
+    fn counters(&self) -> (u64, u64, u64, u64) {
+        let (opened, received) = self.read.lock().unwrap_or_else(PoisonError::into_inner).counters();
+        let (sealed, sent) = self.write.lock().unwrap_or_else(PoisonError::into_inner).half.counters();
+        (opened, sealed, received, sent)
+    }
+
+    // ---- hooks: the subclass overrides all of them ----
+
+    /// Drive the handshake with what was received.
+    #[pyo3(signature = ())]
+    fn _advance(&self) {}
+
+    /// A handshake message after the handshake.
+    #[pyo3(signature = (_message, /))]
+    fn _on_post_handshake(&self, _message: &Bound<'_, PyAny>) {}
+
+    /// An alert.
+    #[pyo3(signature = (_level, _description, /))]
+    fn _on_alert(&self, _level: u8, _description: u8) {}
+
+    /// The exception of a failure.
+    #[pyo3(signature = (code, _alert, detail, /))]
+    fn _record_error(slf: &Bound<'_, Self>, code: &str, _alert: i32, detail: &str) -> Py<PyAny> {
+        pyo3::exceptions::PyRuntimeError::new_err(format!("{code}: {detail}")).into_value(slf.py()).into_any()
+    }
+}

@@ -1,0 +1,452 @@
+//! The application's side of `RecordLayer`: in memory and on descriptors.
+//!
+//! A write of any length is one call and at most one bytes object; a read opens every complete record that waits into one destination.
+
+use pyo3::exceptions::PyBufferError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PySequence};
+use tlscore_core::read::Destination;
+use tlscore_core::{Code, Error, Item};
+use tlscore_crypto::Buffer;
+
+use crate::buffers::{FreshBytes, View, WireBytes};
+use crate::descriptor::{self, Outcome, Wait};
+use crate::layer::{RecordLayer, Writer};
+
+/// Most octets of one bytes result: fresh memory above this costs more in page faults than the copy that it saves.
+const READ_CAP: usize = 256 << 10;
+
+/// Two KeyUpdate records: what `wire_size` allows for control records that another thread may make due meanwhile.
+const CONTROL_ROOM: usize = 2 * (5 + 5 + 1 + 16);
+
+impl RecordLayer {
+    /// Take wire octets in: bytes objects are kept as they are, anything that could still change is copied.
+    pub fn feed(slf: &Bound<'_, Self>, wire: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let fed = if let Ok(bytes) = wire.cast_exact::<PyBytes>() {
+            let chunk = WireBytes::new(bytes);
+            this.with_read(py, false, |half| {
+                half.source.feed_shared(chunk);
+                Ok(())
+            })
+        } else {
+            let mut view = View::empty();
+            let octets = view.readable(wire)?;
+            this.with_read(py, octets.len() >= this.threshold(), |half| {
+                half.source.feed(octets);
+                Ok(())
+            })
+        };
+        fed.map_err(|error| Self::fail(slf, &error))
+    }
+
+    /// Records of an earlier write go before what is queued next.
+    pub fn spill(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::check_fork(slf)?;
+        let py = slf.py();
+        let taken = slf.get().with_write(py, false, |writer| Ok(writer.single.take()));
+        if let Some(single) = taken.map_err(|error| Self::fail(slf, &error))? {
+            let octets = single.as_bytes(py);
+            let put = slf.get().with_write(py, false, |writer| {
+                writer.half.outgoing_mut().extend_from_slice(octets);
+                Ok(())
+            });
+            put.map_err(|error| Self::fail(slf, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Seal into a bytes object of its own, if nothing else waits. None where something does.
+    fn seal_fresh(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(mut writer) = this.try_write() else {
+            return Ok(false);
+        };
+        if this.is_dead() || writer.single.is_some() || !writer.half.is_open() || !writer.half.outgoing().is_empty() {
+            return Ok(false);
+        }
+        let settled = writer.half.settle_control();
+        if settled.is_err() || !writer.half.outgoing().is_empty() {
+            return Ok(false);
+        }
+        let size = writer.half.sealed_size(data.len());
+        let mut fresh = FreshBytes::new(py, size)?;
+        if data.len() < this.threshold() {
+            let sealed = writer.half.seal_into(data, &mut fresh.memory()[..size]);
+            match sealed {
+                Ok(_) => writer.single = Some(fresh.finish(py, size)),
+                Err(error) => {
+                    drop(writer);
+                    return Err(Self::fail(slf, &error));
+                }
+            }
+            return Ok(true);
+        }
+        drop(writer);
+        let memory = &mut fresh.memory()[..size];
+        let sealed = this.with_write(py, true, |writer| {
+            let same = writer.single.is_none() && writer.half.outgoing().is_empty() && writer.half.sealed_size(data.len()) == size;
+            if same {
+                writer.half.seal_into(data, memory)?;
+            }
+            Ok(same)
+        });
+        if !sealed.map_err(|error| Self::fail(slf, &error))? {
+            return Ok(false);
+        }
+        let bytes = fresh.finish(py, size);
+        this.with_write(py, false, move |writer| {
+            if writer.half.outgoing().is_empty() {
+                writer.single = Some(bytes);
+                return Ok(());
+            }
+            Err(Error::new(Code::InternalError, "two threads wrote at once"))
+        })
+        .map_err(|error| Self::fail(slf, &error))?;
+        Ok(true)
+    }
+
+    /// Wait on a descriptor, detached, then look at signals.
+    fn wait(slf: &Bound<'_, Self>, fd: i32, wait: &Wait, write: bool) -> PyResult<()> {
+        let py = slf.py();
+        match py.detach(|| descriptor::wait(fd, wait, write)) {
+            Outcome::Ready => Ok(()),
+            Outcome::Interrupted => py.check_signals(),
+            Outcome::TimedOut if wait.is_never() => {
+                Err(Self::misuse(slf, if write { "want_write" } else { "want_read" }, "the operation would block"))
+            }
+            Outcome::TimedOut => Err(Self::misuse(slf, "timed_out", "the operation timed out")),
+            Outcome::Failed(error) => Err(error.into()),
+        }
+    }
+
+    /// Receive once into the read buffer. None where the descriptor would block.
+    fn receive_once(slf: &Bound<'_, Self>, fd: i32) -> PyResult<Option<usize>> {
+        let this = slf.get();
+        let received = slf.py().detach(|| {
+            let mut half = this.lock_read()?;
+            Ok(descriptor::receive(fd, &mut half.source))
+        });
+        match received.map_err(|error: Error| Self::fail(slf, &error))? {
+            Ok(octets) => Ok(octets),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Send what waits. True when nothing waits any more.
+    fn push_out(slf: &Bound<'_, Self>, fd: i32) -> PyResult<bool> {
+        let this = slf.get();
+        let sent = slf.py().detach(|| {
+            let mut writer = this.lock_write()?;
+            Ok(descriptor::drain(fd, &mut writer.half))
+        });
+        match sent.map_err(|error: Error| Self::fail(slf, &error))? {
+            Ok(done) => Ok(done),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn flush(slf: &Bound<'_, Self>, fd: i32, wait: &Wait) -> PyResult<()> {
+        Self::spill(slf)?;
+        while !Self::push_out(slf, fd)? {
+            Self::wait(slf, fd, wait, true)?;
+        }
+        Ok(())
+    }
+}
+
+/// One detached step of `read_from`.
+enum Step {
+    Item(Item),
+    EndOfStream,
+    WouldBlock,
+    Failed(std::io::Error),
+}
+
+#[pymethods]
+impl RecordLayer {
+    /// Take wire octets from the peer.
+    #[pyo3(signature = (wire, /))]
+    fn receive(slf: &Bound<'_, Self>, wire: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::check(slf)?;
+        Self::feed(slf, wire)?;
+        if !slf.get().is_open() {
+            slf.call_method0(intern!(slf.py(), "_advance"))?;
+        }
+        Ok(())
+    }
+
+    /// All application data that waits, up to 256 KiB.
+    #[pyo3(signature = ())]
+    fn read(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
+        let (py, this) = (slf.py(), slf.get());
+        loop {
+            Self::check_open(slf)?;
+            let promise = this.with_read(py, false, |half| Ok(half.promise(READ_CAP))).map_err(|error| Self::fail(slf, &error))?;
+            let mut fresh = FreshBytes::new(py, promise)?;
+            let memory = fresh.memory();
+            let item = this
+                .with_read(py, promise >= this.threshold(), |half| half.pull(&mut Destination::with_slack(memory, promise)))
+                .map_err(|error| Self::fail(slf, &error))?;
+            if let Item::Data(octets) = item {
+                return Ok(fresh.finish(py, octets));
+            }
+            drop(fresh);
+            if !Self::dispatch(slf, &item)? && item != Item::DataWaits {
+                return Ok(PyBytes::new(py, &[]).unbind());
+            }
+        }
+    }
+
+    /// Open every complete record that waits into `buffer`.
+    #[pyo3(signature = (buffer, /))]
+    fn read_into(slf: &Bound<'_, Self>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let (py, this) = (slf.py(), slf.get());
+        let mut view = View::empty();
+        let memory = view.writable(buffer)?;
+        if memory.is_empty() {
+            return Err(PyBufferError::new_err("the buffer is empty; give one of at least 1 octet"));
+        }
+        loop {
+            Self::check_open(slf)?;
+            let long = memory.len() >= this.threshold() && this.waiting_wire() >= this.threshold();
+            let item =
+                this.with_read(py, long, |half| half.pull(&mut Destination::new(memory))).map_err(|error| Self::fail(slf, &error))?;
+            if let Item::Data(octets) = item {
+                return Ok(octets);
+            }
+            if !Self::dispatch(slf, &item)? {
+                return Ok(0);
+            }
+        }
+    }
+
+    /// Seal application data; `data_to_send` hands out the records.
+    #[pyo3(signature = (data, /))]
+    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<usize> {
+        Self::check_open(slf)?;
+        let mut view = View::empty();
+        let octets = view.readable(data)?;
+        if octets.is_empty() || Self::seal_fresh(slf, octets)? {
+            return Ok(octets.len());
+        }
+        Self::spill(slf)?;
+        let this = slf.get();
+        let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| writer.half.seal(octets));
+        sealed.map_err(|error| Self::fail(slf, &error))?;
+        Ok(octets.len())
+    }
+
+    /// Seal several buffers as one stream of full records.
+    #[pyo3(signature = (buffers, /))]
+    fn write_many(slf: &Bound<'_, Self>, buffers: &Bound<'_, PyAny>) -> PyResult<usize> {
+        Self::check_open(slf)?;
+        let mut joined = Buffer::new();
+        let sequence = buffers.cast::<PySequence>()?;
+        for index in 0..sequence.len()? {
+            let mut view = View::empty();
+            joined.extend_from_slice(view.readable(&sequence.get_item(index)?)?);
+        }
+        Self::spill(slf)?;
+        let this = slf.get();
+        let octets = joined.as_slice();
+        let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| writer.half.seal(octets));
+        let length = octets.len();
+        joined.wiped();
+        sealed.map_err(|error| Self::fail(slf, &error))?;
+        Ok(length)
+    }
+
+    /// Seal application data into `out`, behind whatever waited to be sent.
+    #[pyo3(signature = (data, out, /))]
+    fn write_into(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> PyResult<usize> {
+        Self::check_open(slf)?;
+        let (mut source, mut target) = (View::empty(), View::empty());
+        let octets = source.readable(data)?;
+        let memory = target.writable(out)?;
+        Self::spill(slf)?;
+        let this = slf.get();
+        let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| {
+            let half = &mut writer.half;
+            half.settle_control()?;
+            let waiting = half.outgoing().len();
+            let size = half.sealed_size(octets.len());
+            if memory.len() < waiting + size {
+                return Err(Error::new(
+                    Code::BufferTooSmall,
+                    format!("the records need {} octets and the output has {}; ask wire_size() first", waiting + size, memory.len()),
+                ));
+            }
+            let (front, rest) = memory.split_at_mut(waiting);
+            let written = half.seal_into(octets, rest)?;
+            if waiting > 0 {
+                tlscore_crypto::copy_to_uninit(half.outgoing().as_slice(), front);
+                half.outgoing_mut().clear();
+                half.outgoing_mut().release();
+            }
+            Ok(waiting + written)
+        });
+        sealed.map_err(|error| Self::fail(slf, &error))
+    }
+
+    /// Octets that `write_into` may need for `octets` of application data.
+    #[pyo3(signature = (octets, /))]
+    fn wire_size(slf: &Bound<'_, Self>, octets: usize) -> PyResult<usize> {
+        let waiting = Self::pending_single(slf);
+        Self::writing(slf, |writer| Ok(waiting + writer.half.outgoing().len() + writer.half.sealed_size(octets) + CONTROL_ROOM))
+    }
+
+    /// Everything that waits to be sent.
+    #[pyo3(signature = ())]
+    fn data_to_send(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
+        let (py, this) = (slf.py(), slf.get());
+        Self::check_fork(slf)?;
+        let ready = this.with_write(py, false, |writer| {
+            if !this.is_dead() && this.is_open() && writer.single.is_none() {
+                writer.half.settle_control()?;
+            }
+            Ok(if writer.half.outgoing().is_empty() { writer.single.take().map_or(Ready::Nothing, Ready::Single) } else { Ready::Queue })
+        });
+        match ready.map_err(|error| Self::fail(slf, &error))? {
+            Ready::Single(bytes) => return Ok(bytes),
+            Ready::Nothing => return Ok(PyBytes::new(py, &[]).unbind()),
+            Ready::Queue => {}
+        }
+        let Some(mut writer) = this.try_write() else {
+            return Ok(PyBytes::new(py, &[]).unbind());
+        };
+        let single = writer.single.take();
+        let front = single.as_ref().map_or(&[][..], |single| single.as_bytes(py));
+        let back = writer.half.outgoing().as_slice();
+        let mut fresh = FreshBytes::new(py, front.len() + back.len())?;
+        let (head, tail) = fresh.memory().split_at_mut(front.len());
+        tlscore_crypto::copy_to_uninit(front, head);
+        tlscore_crypto::copy_to_uninit(back, &mut tail[..back.len()]);
+        let total = front.len() + back.len();
+        writer.half.outgoing_mut().clear();
+        writer.half.outgoing_mut().release();
+        drop(writer);
+        Ok(fresh.finish(py, total))
+    }
+
+    /// Receive from a descriptor and open until application data is there.
+    #[pyo3(signature = (fd, buffer, timeout, /))]
+    fn read_from(slf: &Bound<'_, Self>, fd: i32, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+        let (py, this) = (slf.py(), slf.get());
+        let mut view = View::empty();
+        let memory = view.writable(buffer)?;
+        if memory.is_empty() {
+            return Err(PyBufferError::new_err("the buffer is empty; give one of at least 1 octet"));
+        }
+        let wait = Wait::new(timeout)?;
+        loop {
+            Self::check_open(slf)?;
+            let step = py.detach(|| {
+                let mut half = this.lock_read()?;
+                loop {
+                    let item = half.pull(&mut Destination::new(memory))?;
+                    if item != Item::NeedMore {
+                        return Ok(Step::Item(item));
+                    }
+                    match descriptor::receive(fd, &mut half.source) {
+                        Ok(Some(0)) => return Ok(Step::EndOfStream),
+                        Ok(Some(_)) => {}
+                        Ok(None) => return Ok(Step::WouldBlock),
+                        Err(error) => return Ok(Step::Failed(error)),
+                    }
+                }
+            });
+            match step.map_err(|error: Error| Self::fail(slf, &error))? {
+                Step::Item(Item::Data(octets)) => return Ok(octets),
+                Step::Item(item) => {
+                    if !Self::dispatch(slf, &item)? {
+                        return Ok(0);
+                    }
+                }
+                Step::EndOfStream => return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify")),
+                Step::WouldBlock => Self::wait(slf, fd, &wait, false)?,
+                Step::Failed(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Seal all of `data` and send it.
+    #[pyo3(signature = (fd, data, timeout, /))]
+    fn send_to(slf: &Bound<'_, Self>, fd: i32, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+        Self::check_open(slf)?;
+        let (py, this) = (slf.py(), slf.get());
+        let mut view = View::empty();
+        let octets = view.readable(data)?;
+        let wait = Wait::new(timeout)?;
+        Self::flush(slf, fd, &wait)?;
+        let owed = Self::writing(slf, |writer: &mut Writer| Ok(std::mem::take(&mut writer.owed)))?;
+        if owed > 0 {
+            return Ok(owed.min(octets.len()));
+        }
+        let mut done = 0;
+        while done < octets.len() {
+            let chunk = &octets[done..octets.len().min(done + descriptor::CHUNK)];
+            let sent = py.detach(|| {
+                let mut writer = this.lock_write()?;
+                writer.half.seal(chunk)?;
+                Ok(descriptor::drain(fd, &mut writer.half))
+            });
+            done += chunk.len();
+            match sent.map_err(|error: Error| Self::fail(slf, &error))? {
+                Ok(true) if wait.is_never() => return Ok(done),
+                Ok(true) => {}
+                Ok(false) if wait.is_never() => {
+                    Self::writing(slf, |writer| {
+                        writer.owed = chunk.len();
+                        Ok(())
+                    })?;
+                    return Err(Self::misuse(
+                        slf,
+                        "want_write",
+                        "the records are sealed and not all of them could be sent; call again with the same data",
+                    ));
+                }
+                Ok(false) => {
+                    Self::wait(slf, fd, &wait, true)?;
+                    Self::flush(slf, fd, &wait)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if done < octets.len() {
+                Self::check_open(slf)?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Send everything that waits.
+    #[pyo3(signature = (fd, timeout, /))]
+    fn flush_to(slf: &Bound<'_, Self>, fd: i32, timeout: Option<f64>) -> PyResult<()> {
+        Self::check_fork(slf)?;
+        let wait = Wait::new(timeout)?;
+        Self::flush(slf, fd, &wait)
+    }
+
+    /// Receive once from a descriptor, and drive the handshake while it runs.
+    #[pyo3(signature = (fd, timeout, /))]
+    fn fill_from(slf: &Bound<'_, Self>, fd: i32, timeout: Option<f64>) -> PyResult<usize> {
+        Self::check(slf)?;
+        let wait = Wait::new(timeout)?;
+        loop {
+            if let Some(octets) = Self::receive_once(slf, fd)? {
+                if octets > 0 && !slf.get().is_open() {
+                    slf.call_method0(intern!(slf.py(), "_advance"))?;
+                }
+                return Ok(octets);
+            }
+            Self::wait(slf, fd, &wait, false)?;
+        }
+    }
+}
+
+enum Ready {
+    Nothing,
+    Single(Py<PyBytes>),
+    Queue,
+}

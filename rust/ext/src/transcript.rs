@@ -1,0 +1,91 @@
+//! `Transcript` for Python.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use tlscore_core::{Suite, Transcript as Inner};
+
+use crate::buffers::View;
+
+/// The suite of a code, or a ValueError.
+pub fn suite_of(code: u16) -> PyResult<Suite> {
+    Suite::from_code(code).ok_or_else(|| PyValueError::new_err(format!("{code:#06x} is no TLS 1.3 cipher suite")))
+}
+
+/// Hash of the handshake messages in order.
+#[pyclass(frozen, module = "tlscore._core")]
+pub struct Transcript(Mutex<Inner>);
+
+impl Transcript {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Public data only: after a panic elsewhere it is still a transcript.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hash of all messages so far.
+    pub fn hash(&self) -> PyResult<tlscore_crypto::Digest> {
+        self.lock().digest().ok_or_else(|| PyRuntimeError::new_err("the hash of the transcript is not selected yet"))
+    }
+}
+
+#[pymethods]
+impl Transcript {
+    #[new]
+    fn new() -> Self {
+        Self(Mutex::new(Inner::default()))
+    }
+
+    /// Add one whole message.
+    #[pyo3(signature = (message, /))]
+    fn add(&self, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut view = View::empty();
+        let octets = view.readable(message)?;
+        self.lock().add(octets);
+        Ok(())
+    }
+
+    /// Choose the hash of a suite.
+    #[pyo3(signature = (suite, /))]
+    fn select_hash(&self, suite: u16) -> PyResult<()> {
+        if self.lock().select(suite_of(suite)?.hash()) {
+            Ok(())
+        } else {
+            Err(PyRuntimeError::new_err("the transcript has another hash already"))
+        }
+    }
+
+    /// Hash of all messages so far.
+    #[pyo3(signature = ())]
+    fn digest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, self.hash()?.as_ref()))
+    }
+
+    /// Replace ClientHello1 by the synthetic message.
+    #[pyo3(signature = ())]
+    fn fold_hello_retry(&self) -> PyResult<()> {
+        if self.lock().fold_hello_retry() {
+            Ok(())
+        } else {
+            Err(PyRuntimeError::new_err("the hash of the transcript is not selected yet"))
+        }
+    }
+
+    /// The transcript that starts with message_hash(ClientHello1).
+    #[staticmethod]
+    #[pyo3(signature = (suite, digest, /))]
+    fn from_client_hello1_hash(suite: u16, digest: &[u8]) -> PyResult<Self> {
+        let algorithm = suite_of(suite)?.hash();
+        if digest.len() != algorithm.output_len() {
+            return Err(PyValueError::new_err("the hash of ClientHello1 has the wrong length for the suite"));
+        }
+        Ok(Self(Mutex::new(Inner::from_client_hello1(algorithm, digest))))
+    }
+
+    /// An independent copy.
+    #[pyo3(signature = ())]
+    fn fork(&self) -> Self {
+        Self(Mutex::new(self.lock().fork()))
+    }
+}
