@@ -1,0 +1,1 @@
+"""Tests of the wire room: messages, extensions, and what they cost."""
