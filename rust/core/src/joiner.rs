@@ -58,7 +58,10 @@ impl Joiner {
         match self.claimed() {
             Some((kind, total)) if total > limits.message_cap(kind) => Err(Error::new(
                 Code::DecodeError,
-                format!("a handshake message of type {kind} claims {total} octets, over the limit of {}", limits.message_cap(kind)),
+                format!(
+                    "a handshake message of type {kind} claims {total} octets, over the limit of {}",
+                    limits.message_cap(kind)
+                ),
             )),
             _ => Ok(()),
         }

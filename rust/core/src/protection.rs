@@ -106,7 +106,13 @@ impl Protection {
     }
 
     /// Seal one record: `out` gets header, ciphertext and tag, exactly `HEADER + plaintext + trailer + tag` octets.
-    pub fn seal(&mut self, plaintext: &[u8], trailer: &[u8], hard_limit: u64, out: &mut [MaybeUninit<u8>]) -> Result<(), Error> {
+    pub fn seal(
+        &mut self,
+        plaintext: &[u8],
+        trailer: &[u8],
+        hard_limit: u64,
+        out: &mut [MaybeUninit<u8>],
+    ) -> Result<(), Error> {
         self.advance(hard_limit)?;
         let length = plaintext.len() + trailer.len() + self.tag_len();
         let header = header(ContentType::ApplicationData, 0x0303, length);

@@ -242,7 +242,11 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
                 Ok(Step::Full) => return Ok(Item::Data(destination.filled())),
                 Ok(Step::NeedMore) => {
                     self.source.settle();
-                    return Ok(if destination.filled() > 0 { Item::Data(destination.filled()) } else { Item::NeedMore });
+                    return Ok(if destination.filled() > 0 {
+                        Item::Data(destination.filled())
+                    } else {
+                        Item::NeedMore
+                    });
                 }
                 // What was opened before the bad record is authentic; it is delivered, and the error comes with the next call.
                 Err(error) if destination.filled() == 0 => return Err(error),
@@ -271,7 +275,9 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        if destination.filled() > 0 && (destination.room() == 0 || self.alert.is_some() || !self.joiner.is_empty() || self.closed) {
+        if destination.filled() > 0
+            && (destination.room() == 0 || self.alert.is_some() || !self.joiner.is_empty() || self.closed)
+        {
             return Ok(Some(Item::Data(destination.filled())));
         }
         if let Some((level, description)) = self.alert.take() {
@@ -320,7 +326,10 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         let longest = if protected { MAX_CIPHERTEXT } else { MAX_PLAINTEXT };
         let longest = if self.skip_octets > 0 { MAX_CIPHERTEXT } else { longest };
         if length > longest {
-            return Err(Error::new(Code::RecordOverflow, format!("a record of {length} octets, over the limit of {longest}")));
+            return Err(Error::new(
+                Code::RecordOverflow,
+                format!("a record of {length} octets, over the limit of {longest}"),
+            ));
         }
         Ok(())
     }

@@ -19,8 +19,13 @@ pub enum Suite {
 
 impl Suite {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 5] =
-        [Self::Aes128GcmSha256, Self::Aes256GcmSha384, Self::ChaCha20Poly1305Sha256, Self::Aes128CcmSha256, Self::Aes128Ccm8Sha256];
+    pub const ALL: [Self; 5] = [
+        Self::Aes128GcmSha256,
+        Self::Aes256GcmSha384,
+        Self::ChaCha20Poly1305Sha256,
+        Self::Aes128CcmSha256,
+        Self::Aes128Ccm8Sha256,
+    ];
 
     /// From the code on the wire.
     #[must_use]

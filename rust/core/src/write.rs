@@ -154,7 +154,10 @@ impl WriteHalf {
             return Err(Error::new(Code::Closed, "close_notify was sent; this direction is closed"));
         }
         if !self.open {
-            return Err(Error::new(Code::HandshakeNotComplete, "application data cannot be written before the handshake is complete"));
+            return Err(Error::new(
+                Code::HandshakeNotComplete,
+                "application data cannot be written before the handshake is complete",
+            ));
         }
         Ok(())
     }
@@ -173,6 +176,9 @@ impl WriteHalf {
         let fragment = self.fragment();
         let overhead = HEADER + protection.tag_len();
         let record = |content: usize| overhead + content + self.padding.trailer(content, self.inner_limit);
+        if (1..=fragment).contains(&octets) && protection.records() < self.rekey_at(protection) {
+            return record(octets);
+        }
         let whole = octets / fragment;
         let rest = octets % fragment;
         let records = (whole + usize::from(rest > 0)) as u64;
@@ -218,7 +224,9 @@ impl WriteHalf {
         let mut at = 0;
         let fragment = self.fragment();
         while !data.is_empty() {
-            at = self.update_between(out, at)?;
+            if self.protection.as_ref().is_some_and(|keys| keys.records() >= self.rekey_at(keys)) {
+                at += self.update_between(&mut out[at..])?;
+            }
             let (content, rest) = data.split_at(data.len().min(fragment));
             let trailer = self.padding.trailer(content.len(), self.inner_limit);
             let protection = self.protection.as_mut().ok_or_else(no_keys)?;
@@ -231,18 +239,15 @@ impl WriteHalf {
     }
 
     /// Where the key is used up in the middle of a long write: a KeyUpdate between two of its records.
-    fn update_between(&mut self, out: &mut [MaybeUninit<u8>], at: usize) -> Result<usize, Error> {
+    #[cold]
+    fn update_between(&mut self, out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
         let protection = self.protection.as_mut().ok_or_else(no_keys)?;
-        let threshold = self.limits.rekey_records.min(self.limits.hard_records.min(protection.record_limit()) - 1);
-        if protection.records() < threshold {
-            return Ok(at);
-        }
         let message = [KEY_UPDATE, 0, 0, 1, 0];
-        let end = at + HEADER + message.len() + 1 + protection.tag_len();
-        protection.seal(&message, &[ContentType::Handshake as u8], self.limits.hard_records, &mut out[at..end])?;
+        let length = HEADER + message.len() + 1 + protection.tag_len();
+        protection.seal(&message, &[ContentType::Handshake as u8], self.limits.hard_records, &mut out[..length])?;
         protection.update()?;
         self.updates += 1;
-        Ok(end)
+        Ok(length)
     }
 
     /// Seal application data behind what waits in `outgoing`.

@@ -4,7 +4,9 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use tlscore_core::read::Destination;
-use tlscore_core::{Code, EarlySchedule, Epoch, Item, Limits, Padding, ReadHalf, Side, Signals, Suite, Transcript, WriteHalf};
+use tlscore_core::{
+    Code, EarlySchedule, Epoch, Item, Limits, Padding, ReadHalf, Side, Signals, Suite, Transcript, WriteHalf,
+};
 
 type Reader = ReadHalf<Vec<u8>>;
 
@@ -194,8 +196,7 @@ fn a_key_that_is_used_up_stops_both_halves() {
     for suite in Suite::ALL {
         let (mut write, mut read, ..) = halves(suite);
         let last = suite.record_limit() - 1;
-        let mut limits = Limits::default();
-        limits.rekey_records = u64::MAX;
+        let limits = Limits { rekey_records: u64::MAX, ..Limits::default() };
         write.set_limits(limits);
         for protection in [write.protection_mut(), read.protection_mut()] {
             protection.expect("keys").set_sequence(last - 1);
@@ -367,9 +368,12 @@ fn compatibility_change_cipher_spec_is_dropped_where_it_may_stand() {
 
 #[test]
 fn other_protocols_are_named() {
-    for (first, word) in
-        [(&b"HTTP/1.1 400 Bad"[..], "HTTP"), (b"SSH-2.0-OpenSSH", "SSH"), (b"220 mail.example", "SMTP"), (b"\x80\x2e\x01\x03\x03", "SSLv2")]
-    {
+    for (first, word) in [
+        (&b"HTTP/1.1 400 Bad"[..], "HTTP"),
+        (b"SSH-2.0-OpenSSH", "SSH"),
+        (b"220 mail.example", "SMTP"),
+        (b"\x80\x2e\x01\x03\x03", "SSLv2"),
+    ] {
         let mut read = Reader::new(Side::Client, Arc::new(Signals::default()));
         read.source.feed(first);
         let error = read.pull(&mut Destination::none()).expect_err("no record");

@@ -109,8 +109,12 @@ fn client_and_server_reproduce_the_trace() {
     application.derive_resumption(hash(&transcript).as_ref()).expect("once");
 
     // Application data, the ticket and closure, both ways.
-    client_read.install(Epoch::Application, application.take_traffic(Side::Server).expect("once")).expect("at a boundary");
-    client_write.install(Epoch::Application, application.take_traffic(Side::Client).expect("once")).expect("later keys");
+    client_read
+        .install(Epoch::Application, application.take_traffic(Side::Server).expect("once"))
+        .expect("at a boundary");
+    client_write
+        .install(Epoch::Application, application.take_traffic(Side::Client).expect("once"))
+        .expect("later keys");
     client_read.open().expect("application keys");
     client_write.open().expect("application keys");
     client_read.source.feed(&trace.octets("serverEncTicket"));

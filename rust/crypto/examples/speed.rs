@@ -1,15 +1,15 @@
 //! Prints what the providers do on this machine: `cargo run --release -p tlscore-crypto --example speed`.
 //!
-//! Times are CPU times of the thread; targets take turns and the fastest of several rounds counts, so that neighbours on a
-//! shared machine disturb little.
+//! Times are CPU times of the thread; targets take turns and the fastest of several rounds counts, so that neighbours
+//! on a shared machine disturb little.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::time::Instant;
 
 use tlscore_crypto::{
-    cpu_features, derive_secret, provider_for, raw_open_seconds, raw_seal_seconds, respond, AeadAlgorithm, Buffer, Group, HashAlgorithm,
-    KeyShare, Provider, RecordKey, Secret,
+    cpu_features, derive_secret, provider_for, raw_open_seconds, raw_seal_seconds, respond, AeadAlgorithm, Buffer,
+    Group, HashAlgorithm, KeyShare, Provider, RecordKey, Secret,
 };
 
 const ROUNDS: usize = 9;
@@ -110,6 +110,12 @@ fn key_exchange() {
             black_box(fresh.complete(&share).is_ok());
         });
         let complete = both - generate;
-        println!("{}: generate {:.1}, complete {:.1}, respond {:.1} us", group.name(), generate / 1e3, complete / 1e3, answer / 1e3);
+        println!(
+            "{}: generate {:.1}, complete {:.1}, respond {:.1} us",
+            group.name(),
+            generate / 1e3,
+            complete / 1e3,
+            answer / 1e3
+        );
     }
 }

@@ -5,11 +5,11 @@
 //!                    start         end      capacity
 //! ```
 //!
-//! Fresh memory costs a page fault per 4 KiB, which is far more than AES-GCM costs for the same octets; so memory goes back to
-//! a pool of the process and is used again. A buffer that is empty and released holds no memory at all: idle connections are
-//! cheap. Memory is zeroed when it is first made and stays initialised from then on; the octets of an earlier user are
-//! overwritten before anyone can read them, because only `start..end` is ever shown, but they do stay in memory until then.
-//! [`Buffer::wiped`] is for those that must not.
+//! Fresh memory costs a page fault per 4 KiB, which is far more than AES-GCM costs for the same octets; so memory goes
+//! back to a pool of the process and is used again. A buffer that is empty and released holds no memory at all: idle
+//! connections are cheap. Memory is zeroed when it is first made and stays initialised from then on; the octets of an
+//! earlier user are overwritten before anyone can read them, because only `start..end` is ever shown, but they do stay
+//! in memory until then. [`Buffer::wiped`] is for those that must not.
 
 use core::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -142,10 +142,14 @@ impl Buffer {
     /// Append `octets` octets that `write` puts in place. If it fails, the live octets are what they were.
     ///
     /// `write` gets memory of which it must write every octet: what it leaves out shows what an earlier user left.
-    pub fn append_with<E>(&mut self, octets: usize, write: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<(), E>) -> Result<(), E> {
+    pub fn append_with<E>(
+        &mut self,
+        octets: usize,
+        write: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let room = &mut self.spare(octets)[..octets];
-        // SAFETY: the types have one layout. Safe code could store "uninitialised" through the view, which the guard undoes
-        // before the memory is looked at as octets again, also when `write` unwinds.
+        // SAFETY: the types have one layout. Safe code could store "uninitialised" through the view, which the guard
+        // undoes before the memory is looked at as octets again, also when `write` unwinds.
         let view = unsafe { core::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<MaybeUninit<u8>>(), room.len()) };
         let guard = Freeze(view);
         let result = write(&mut *guard.0);
@@ -192,7 +196,8 @@ impl Buffer {
     fn make_room(&mut self, octets: usize) {
         let live = self.start..self.end;
         let needed = live.len().checked_add(octets).expect("lengths of memory add up");
-        // A move must be paid for by octets consumed or about to come, or many small appends would each move a long tail.
+        // A move must be paid for by octets consumed or about to come, or many small appends would each move a long
+        // tail.
         let paid = live.len() / 4 <= self.start.max(octets);
         if needed <= self.memory.len() && paid {
             self.memory.copy_within(live.clone(), 0);
@@ -218,8 +223,9 @@ struct Freeze<'a>(&'a mut [MaybeUninit<u8>]);
 
 impl Drop for Freeze<'_> {
     fn drop(&mut self) {
-        // SAFETY: no octet is written. The call is opaque to the compiler and gets a pointer that it may write through, so
-        // from here on the octets are whatever the memory holds, which is real memory that was zeroed when it was made.
+        // SAFETY: no octet is written. The call is opaque to the compiler and gets a pointer that it may write through,
+        // so from here on the octets are whatever the memory holds, which is real memory that was zeroed when it was
+        // made.
         unsafe { aws_lc_sys::OPENSSL_cleanse(self.0.as_mut_ptr().cast(), 0) };
     }
 }

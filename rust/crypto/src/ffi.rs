@@ -4,8 +4,8 @@ use crate::CryptoError;
 
 /// Turn a return code into a result.
 ///
-/// A failure also empties the thread's error queue: nobody reads it, and a peer that sends forged records must not make it
-/// grow or leave allocations behind.
+/// A failure also empties the thread's error queue: nobody reads it, and a peer that sends forged records must not make
+/// it grow or leave allocations behind.
 #[inline]
 pub(crate) fn check(code: core::ffi::c_int) -> Result<(), CryptoError> {
     if code == 1 {

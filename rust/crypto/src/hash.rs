@@ -1,8 +1,8 @@
 //! Hashes, HMAC, constant-time comparison and randomness.
 //!
-//! A [`HashContext`] is AWS-LC's plain context struct by value: no allocation, a clone is a copy of about 200 octets. That
-//! makes [`HashContext::peek`] (the transcript hash in the middle of a handshake) cheap. Inputs of transcripts are public,
-//! so contexts and digests are not wiped.
+//! A [`HashContext`] is AWS-LC's plain context struct by value: no allocation, a clone is a copy of about 200 octets.
+//! That makes [`HashContext::peek`] (the transcript hash in the middle of a handshake) cheap. Inputs of transcripts are
+//! public, so contexts and digests are not wiped.
 
 use core::mem::MaybeUninit;
 
@@ -143,7 +143,15 @@ pub fn hmac(algorithm: HashAlgorithm, key: &[u8], data: &[u8]) -> Digest {
     let mut written = 0;
     // SAFETY: pointers are readable for their lengths; `digest` has room for 64 octets, the most that is written.
     let out = unsafe {
-        lc::HMAC(algorithm.evp_md(), key.as_ptr().cast(), key.len(), data.as_ptr(), data.len(), digest.octets.as_mut_ptr(), &mut written)
+        lc::HMAC(
+            algorithm.evp_md(),
+            key.as_ptr().cast(),
+            key.len(),
+            data.as_ptr(),
+            data.len(),
+            digest.octets.as_mut_ptr(),
+            &mut written,
+        )
     };
     // HMAC fails only where memory cannot be had; a wrong MAC must not be handed on.
     assert!(!out.is_null() && written as usize == digest.len, "HMAC failed");
@@ -158,7 +166,8 @@ pub fn hmac_verify(algorithm: HashAlgorithm, key: &[u8], data: &[u8], tag: &[u8]
 /// Whether two slices hold the same octets; only their lengths show in the time it takes.
 pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
     // SAFETY: both are readable for the length compared, which is the length of both.
-    left.len() == right.len() && unsafe { lc::CRYPTO_memcmp(left.as_ptr().cast(), right.as_ptr().cast(), left.len()) } == 0
+    left.len() == right.len()
+        && unsafe { lc::CRYPTO_memcmp(left.as_ptr().cast(), right.as_ptr().cast(), left.len()) } == 0
 }
 
 /// Fill `out` from the system's generator. AWS-LC notices a fork and reseeds.

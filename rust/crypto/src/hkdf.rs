@@ -37,8 +37,17 @@ pub fn hkdf_extract(algorithm: HashAlgorithm, salt: &[u8], ikm: &[u8]) -> Secret
 /// HKDF-Expand. Fails if `out` is longer than 255 outputs of the hash, and `out` is then zeroed.
 pub fn hkdf_expand(algorithm: HashAlgorithm, prk: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {
     // SAFETY: inputs are readable and `out` is writable for their lengths.
-    let code =
-        unsafe { lc::HKDF_expand(out.as_mut_ptr(), out.len(), algorithm.evp_md(), prk.as_ptr(), prk.len(), info.as_ptr(), info.len()) };
+    let code = unsafe {
+        lc::HKDF_expand(
+            out.as_mut_ptr(),
+            out.len(),
+            algorithm.evp_md(),
+            prk.as_ptr(),
+            prk.len(),
+            info.as_ptr(),
+            info.len(),
+        )
+    };
     check(code).inspect_err(|_| out.fill(0))
 }
 
@@ -66,7 +75,8 @@ pub fn hkdf_expand_label(
 /// If the label or the digest does not fit its length octet: both are constants of the protocol.
 pub fn derive_secret(algorithm: HashAlgorithm, secret: &Secret, label: &[u8], context_digest: &[u8]) -> Secret {
     let mut derived = Secret::zeros(algorithm.output_len());
-    hkdf_expand_label(algorithm, secret, label, context_digest, derived.as_mut_bytes()).expect("labels and digests of TLS 1.3 fit");
+    hkdf_expand_label(algorithm, secret, label, context_digest, derived.as_mut_bytes())
+        .expect("labels and digests of TLS 1.3 fit");
     derived
 }
 

@@ -1,12 +1,12 @@
 //! The boundary between tlscore and its crypto providers.
 //!
-//! Everything that is FFI, and everything that touches uninitialised memory, lives in this crate, so that the protocol crate
-//! can forbid unsafe code. What crosses the boundary is small: a keyed record AEAD ([`RecordKey`]), a running hash
-//! ([`HashContext`]), HKDF over opaque [`Secret`]s, ephemeral key exchange ([`KeyShare`], [`respond`]) and pooled memory
-//! ([`Buffer`]).
+//! Everything that is FFI, and everything that touches uninitialised memory, lives in this crate, so that the protocol
+//! crate can forbid unsafe code. What crosses the boundary is small: a keyed record AEAD ([`RecordKey`]), a running
+//! hash ([`HashContext`]), HKDF over opaque [`Secret`]s, ephemeral key exchange ([`KeyShare`], [`respond`]) and pooled
+//! memory ([`Buffer`]).
 //!
-//! AWS-LC does all of it, but for AES-GCM on CPUs with VAES and no AVX-512, where ring is faster: [`provider_for`] decides
-//! once per process. Failures are one opaque [`CryptoError`]: which check failed is no business of the peer's.
+//! AWS-LC does all of it, but for AES-GCM on CPUs with VAES and no AVX-512, where ring is faster: [`provider_for`]
+//! decides once per process. Failures are one opaque [`CryptoError`]: which check failed is no business of the peer's.
 
 mod aead;
 mod buffer;

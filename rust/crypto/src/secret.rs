@@ -1,8 +1,8 @@
 //! Secrets of a key schedule: up to 64 octets that are wiped when dropped.
 //!
-//! The octets live in a heap block of their own, so that moving a `Secret` moves a pointer and leaves no copy behind on the
-//! stack; the wipe in `Drop` then reaches the only copy. There is no `Debug`, no `Clone` and no `PartialEq`: printing is
-//! impossible, copying is spelled out ([`Secret::duplicate`]), comparing goes through `constant_time_eq`.
+//! The octets live in a heap block of their own, so that moving a `Secret` moves a pointer and leaves no copy behind on
+//! the stack; the wipe in `Drop` then reaches the only copy. There is no `Debug`, no `Clone` and no `PartialEq`:
+//! printing is impossible, copying is spelled out ([`Secret::duplicate`]), comparing goes through `constant_time_eq`.
 
 use zeroize::Zeroize;
 
@@ -18,8 +18,8 @@ pub struct Secret {
 impl Secret {
     /// Copy a secret in; the caller wipes its own copy.
     ///
-    /// # Panics
-    /// If `octets` is longer than 64: the lengths in use are those of hash outputs, so a longer one is a bug in the caller.
+    /// # Panics If `octets` is longer than 64: the lengths in use are those of hash outputs, so a longer one is a bug
+    /// in the caller.
     pub fn from_slice(octets: &[u8]) -> Self {
         let mut secret = Self::zeros(octets.len());
         secret.as_mut_bytes().copy_from_slice(octets);

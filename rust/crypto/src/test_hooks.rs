@@ -8,11 +8,16 @@ use aws_lc_sys as lc;
 use crate::ffi::check;
 use crate::{CryptoError, Group, KeyShare};
 
-// Exported by AWS-LC, but not in the part of its API that aws-lc-sys binds by default. The prefix carries the version of
-// aws-lc-sys: after an update the tests do not link until it is changed here too.
+// Exported by AWS-LC, but not in the part of its API that aws-lc-sys binds by default. The prefix carries the version
+// of aws-lc-sys: after an update the tests do not link until it is changed here too.
 extern "C" {
     #[link_name = "aws_lc_0_47_0_EVP_PKEY_keygen_deterministic"]
-    fn keygen_deterministic(context: *mut lc::EVP_PKEY_CTX, out: *mut *mut lc::EVP_PKEY, seed: *const u8, seed_len: *mut usize) -> c_int;
+    fn keygen_deterministic(
+        context: *mut lc::EVP_PKEY_CTX,
+        out: *mut *mut lc::EVP_PKEY,
+        seed: *const u8,
+        seed_len: *mut usize,
+    ) -> c_int;
     #[link_name = "aws_lc_0_47_0_EVP_PKEY_encapsulate_deterministic"]
     fn encapsulate_deterministic(
         context: *mut lc::EVP_PKEY_CTX,

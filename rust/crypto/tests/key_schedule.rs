@@ -4,8 +4,8 @@ mod common;
 
 use common::{hex, load, unhex};
 use tlscore_crypto::{
-    constant_time_eq, derive_secret, fill_random, hash, hkdf_expand_label, hkdf_extract, hmac, AeadAlgorithm, HashAlgorithm, HashContext,
-    RecordKey, Secret,
+    constant_time_eq, derive_secret, fill_random, hash, hkdf_expand_label, hkdf_extract, hmac, AeadAlgorithm,
+    HashAlgorithm, HashContext, RecordKey, Secret,
 };
 
 const SHA256: HashAlgorithm = HashAlgorithm::Sha256;

@@ -5,7 +5,9 @@ mod common;
 use std::mem::MaybeUninit;
 
 use common::{open, seal, TestData};
-use tlscore_crypto::{cpu_features, provider_for, raw_open_seconds, raw_seal_seconds, AeadAlgorithm, CryptoError, Provider, RecordKey};
+use tlscore_crypto::{
+    cpu_features, provider_for, raw_open_seconds, raw_seal_seconds, AeadAlgorithm, CryptoError, Provider, RecordKey,
+};
 
 const BOTH: [Provider; 2] = [Provider::AwsLc, Provider::Ring];
 

@@ -67,30 +67,40 @@ impl Drop for View<'_> {
     }
 }
 
-/// A bytes object whose octets are not written yet. It becomes visible to Python only through `finish`.
+/// A bytes object whose octets are not written yet. It becomes visible to Python only through `finish` or `sealed`.
 pub struct FreshBytes {
     object: Py<PyBytes>,
+    start: *mut MaybeUninit<u8>,
     length: usize,
 }
+
+// SAFETY: nobody else has a reference to the object, so its octets are as good as owned; the pointer lives as long as it does.
+unsafe impl Send for FreshBytes {}
 
 impl FreshBytes {
     /// Make one of `length` octets without filling it.
     pub fn new(py: Python<'_>, length: usize) -> PyResult<Self> {
-        let size = ffi::Py_ssize_t::try_from(length).map_err(|_| PyMemoryError::new_err("too many octets for one bytes object"))?;
+        let size = ffi::Py_ssize_t::try_from(length)
+            .map_err(|_| PyMemoryError::new_err("too many octets for one bytes object"))?;
         // SAFETY: a null source asks for an object with uninitialised contents; the result is a new reference or null with an error set.
-        let object = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyBytes_FromStringAndSize(std::ptr::null(), size)) }?;
+        let object =
+            unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyBytes_FromStringAndSize(std::ptr::null(), size)) }?;
         // SAFETY: PyBytes_FromStringAndSize makes a bytes object.
         let object = unsafe { object.cast_into_unchecked::<PyBytes>() };
-        Ok(Self { object: object.unbind(), length })
+        // SAFETY: it is a bytes object, which has its octets inline.
+        let start = unsafe { ffi::PyBytes_AsString(object.as_ptr()) }.cast();
+        Ok(Self { object: object.unbind(), start, length })
     }
 
     /// Its octets, and one more behind them that Python keeps for a terminating zero.
     pub fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
         // SAFETY: the object is not shared yet, so nobody reads it; a bytes object has `length + 1` octets of storage.
-        unsafe {
-            let start = ffi::PyBytes_AsString(self.object.as_ptr()).cast::<MaybeUninit<u8>>();
-            std::slice::from_raw_parts_mut(start, self.length + 1)
-        }
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.length + 1) }
+    }
+
+    fn terminate(&mut self) {
+        let length = self.length;
+        self.memory()[length].write(0);
     }
 
     /// The object where all of it is written, else a bytes object of its first `filled` octets, which the caller has written.
@@ -98,25 +108,30 @@ impl FreshBytes {
     /// The stable ABI cannot shorten a bytes object, so the rare short result (padding, a control record in the middle) is a copy.
     pub fn finish(mut self, py: Python<'_>, filled: usize) -> Py<PyBytes> {
         assert!(filled <= self.length);
-        let length = self.length;
-        self.memory()[length].write(0);
-        if filled == length {
+        self.terminate();
+        if filled == self.length {
             return self.object;
         }
         // SAFETY: the caller has written the first `filled` octets, and they are within the object.
-        let written = unsafe { std::slice::from_raw_parts(self.memory().as_ptr().cast::<u8>(), filled) };
+        let written = unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), filled) };
         PyBytes::new(py, written).unbind()
+    }
+
+    /// The object, all of which the caller has written, as wire octets; the interpreter is not needed for that.
+    pub fn sealed(mut self) -> WireBytes {
+        self.terminate();
+        WireBytes { start: self.start.cast_const().cast(), length: self.length, object: self.object }
     }
 }
 
-/// An immutable chunk of wire octets: a bytes object that the read half keeps instead of a copy.
+/// Immutable wire octets in a bytes object: what a half keeps instead of a copy, readable without the interpreter.
 pub struct WireBytes {
-    _object: Py<PyBytes>,
+    object: Py<PyBytes>,
     start: *const u8,
     length: usize,
 }
 
-// SAFETY: a bytes object never changes and `_object` keeps it alive; the pointer is only read.
+// SAFETY: a bytes object never changes and `object` keeps it alive; the pointer is only read.
 unsafe impl Send for WireBytes {}
 // SAFETY: as above.
 unsafe impl Sync for WireBytes {}
@@ -125,13 +140,18 @@ impl WireBytes {
     /// Keep `bytes`.
     pub fn new(bytes: &Bound<'_, PyBytes>) -> Self {
         let octets = bytes.as_bytes();
-        Self { start: octets.as_ptr(), length: octets.len(), _object: bytes.clone().unbind() }
+        Self { start: octets.as_ptr(), length: octets.len(), object: bytes.clone().unbind() }
+    }
+
+    /// The object itself.
+    pub fn into_object(self) -> Py<PyBytes> {
+        self.object
     }
 }
 
 impl AsRef<[u8]> for WireBytes {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `_object` keeps the octets alive and unchanged.
+        // SAFETY: `object` keeps the octets alive and unchanged.
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 }

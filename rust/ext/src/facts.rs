@@ -31,7 +31,14 @@ pub fn build_facts(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// Seconds of `rounds` raw AEAD operations, or None where the provider lacks the AEAD.
 #[pyfunction]
 #[pyo3(signature = (provider, suite, octets, rounds, open, /))]
-pub fn aead_limit(py: Python<'_>, provider: &str, suite: u16, octets: usize, rounds: u32, open: bool) -> PyResult<Option<f64>> {
+pub fn aead_limit(
+    py: Python<'_>,
+    provider: &str,
+    suite: u16,
+    octets: usize,
+    rounds: u32,
+    open: bool,
+) -> PyResult<Option<f64>> {
     let provider = [Provider::AwsLc, Provider::Ring]
         .into_iter()
         .find(|known| known.name() == provider)

@@ -10,7 +10,8 @@ use tlscore_crypto::{Group, KeyShare as Inner, SharedSecret as Secret};
 use crate::buffers::View;
 
 fn group_of(code: u16) -> PyResult<Group> {
-    Group::from_code(code).ok_or_else(|| PyValueError::new_err(format!("{code:#06x} is no group that this build can use")))
+    Group::from_code(code)
+        .ok_or_else(|| PyValueError::new_err(format!("{code:#06x} is no group that this build can use")))
 }
 
 fn invalid(group: Group) -> PyErr {
@@ -54,7 +55,9 @@ impl KeyShare {
         let mut view = View::empty();
         let peer = view.readable(peer_share)?;
         let key = self.key.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let key = key.ok_or_else(|| PyRuntimeError::new_err("this key share was used before; make a new one for each connection"))?;
+        let key = key.ok_or_else(|| {
+            PyRuntimeError::new_err("this key share was used before; make a new one for each connection")
+        })?;
         let secret = key.complete(peer).map_err(|_| invalid(self.group))?;
         Ok(SharedSecret(Mutex::new(Some(secret))))
     }
@@ -62,7 +65,11 @@ impl KeyShare {
     /// Answer a client's share in one step.
     #[staticmethod]
     #[pyo3(signature = (group, peer_share, /))]
-    fn respond<'py>(py: Python<'py>, group: u16, peer_share: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, SharedSecret)> {
+    fn respond<'py>(
+        py: Python<'py>,
+        group: u16,
+        peer_share: &Bound<'py, PyAny>,
+    ) -> PyResult<(Bound<'py, PyBytes>, SharedSecret)> {
         let group = group_of(group)?;
         let mut view = View::empty();
         let (share, secret) = tlscore_crypto::respond(group, view.readable(peer_share)?).map_err(|_| invalid(group))?;

@@ -26,9 +26,24 @@ pub type Reader = ReadHalf<WireBytes>;
 pub struct Writer {
     pub half: WriteHalf,
     /// Records of one write, sealed straight into a bytes object; they stand before `half.outgoing()`.
-    pub single: Option<Py<PyBytes>>,
+    pub single: Option<WireBytes>,
     /// Octets of application data whose records a non-blocking call sealed and could not send whole.
     pub owed: usize,
+}
+
+impl Writer {
+    /// Records of an earlier write go before what is queued next.
+    #[inline]
+    pub fn spill(&mut self) {
+        if let Some(single) = self.single.take() {
+            self.half.outgoing_mut().extend_from_slice(single.as_ref());
+        }
+    }
+
+    /// Sealed octets that wait to be sent.
+    pub fn waiting(&self) -> usize {
+        self.single.as_ref().map_or(0, |single| single.as_ref().len()) + self.half.outgoing().len()
+    }
 }
 
 /// A half that can be wiped.
@@ -107,7 +122,11 @@ impl RecordLayer {
         if slf.get().is_open() {
             Ok(())
         } else {
-            Err(Self::misuse(slf, "handshake_not_complete", "application data cannot pass before the handshake is complete"))
+            Err(Self::misuse(
+                slf,
+                "handshake_not_complete",
+                "application data cannot pass before the handshake is complete",
+            ))
         }
     }
 
@@ -136,26 +155,27 @@ impl RecordLayer {
         long: bool,
         work: impl FnOnce(&mut M) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        let run = |mut guard: MutexGuard<'_, M>, work: &mut dyn FnMut(&mut M) -> Result<T, Error>| {
-            let outcome = work(&mut guard);
-            if self.dead.load(Ordering::Acquire) {
-                guard.kill();
-            }
-            outcome
-        };
-        let mut work = Some(work);
-        let mut once = |half: &mut M| work.take().map_or_else(|| Err(poisoned()), |work| work(half));
         if !long {
             match mutex.try_lock() {
-                Ok(guard) => return run(guard, &mut once),
+                Ok(guard) => return self.run(guard, work),
                 Err(TryLockError::Poisoned(_)) => return Err(poisoned()),
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        py.detach(move || match mutex.lock() {
-            Ok(guard) => run(guard, &mut once),
-            Err(_) => Err(poisoned()),
-        })
+        py.detach(move || self.run(mutex.lock().map_err(|_| poisoned())?, work))
+    }
+
+    #[inline]
+    fn run<M: Wipe, T>(
+        &self,
+        mut guard: MutexGuard<'_, M>,
+        work: impl FnOnce(&mut M) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let outcome = work(&mut guard);
+        if self.is_dead() {
+            guard.kill();
+        }
+        outcome
     }
 
     /// Work on the read half; detached from the interpreter where it is `long` or the lock is taken.
@@ -191,12 +211,6 @@ impl RecordLayer {
     /// Wire octets that wait; 0 while another thread reads.
     pub fn waiting_wire(&self) -> usize {
         self.read.try_lock().map_or(0, |half| half.source.available())
-    }
-
-    /// Octets of the records of one earlier write.
-    pub fn pending_single(slf: &Bound<'_, Self>) -> usize {
-        let py = slf.py();
-        slf.get().try_write().and_then(|writer| writer.single.as_ref().map(|single| single.as_bytes(py).len())).unwrap_or(0)
     }
 
     /// The write lock where it is free, for a thread that is attached.
@@ -248,25 +262,43 @@ impl RecordLayer {
         }
     }
 
-    /// `with_write` with the error turned into the exception.
-    pub fn writing<T: Send>(slf: &Bound<'_, Self>, work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send) -> PyResult<T> {
+    /// Queue something behind what waits, with the error turned into the exception.
+    pub fn writing<T: Send>(
+        slf: &Bound<'_, Self>,
+        work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
         Self::check(slf)?;
-        slf.get().with_write(slf.py(), false, work).map_err(|error| Self::fail(slf, &error))
+        let queued = slf.get().with_write(slf.py(), false, |writer| {
+            writer.spill();
+            work(writer)
+        });
+        queued.map_err(|error| Self::fail(slf, &error))
     }
 
     /// `with_read` with the error turned into the exception.
-    pub fn reading<T: Send>(slf: &Bound<'_, Self>, work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send) -> PyResult<T> {
+    pub fn reading<T: Send>(
+        slf: &Bound<'_, Self>,
+        work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
         Self::check(slf)?;
         slf.get().with_read(slf.py(), false, work).map_err(|error| Self::fail(slf, &error))
     }
 
     /// Install keys for reading.
-    pub fn install_read(slf: &Bound<'_, Self>, epoch: Epoch, traffic: tlscore_core::protection::TrafficSecret) -> PyResult<()> {
+    pub fn install_read(
+        slf: &Bound<'_, Self>,
+        epoch: Epoch,
+        traffic: tlscore_core::protection::TrafficSecret,
+    ) -> PyResult<()> {
         Self::reading(slf, move |half| half.install(epoch, traffic))
     }
 
     /// Install keys for writing.
-    pub fn install_write(slf: &Bound<'_, Self>, epoch: Epoch, traffic: tlscore_core::protection::TrafficSecret) -> PyResult<()> {
+    pub fn install_write(
+        slf: &Bound<'_, Self>,
+        epoch: Epoch,
+        traffic: tlscore_core::protection::TrafficSecret,
+    ) -> PyResult<()> {
         Self::writing(slf, move |writer| writer.half.install(epoch, traffic))
     }
 }
@@ -333,7 +365,6 @@ impl RecordLayer {
     fn _send_handshake(slf: &Bound<'_, Self>, messages: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut view = View::empty();
         let octets = view.readable(messages)?;
-        Self::spill(slf)?;
         Self::writing(slf, |writer| writer.half.send_handshake(octets))
     }
 
@@ -349,21 +380,18 @@ impl RecordLayer {
     /// Queue an alert.
     #[pyo3(signature = (level, description, /))]
     fn _send_alert(slf: &Bound<'_, Self>, level: u8, description: u8) -> PyResult<()> {
-        Self::spill(slf)?;
         Self::writing(slf, |writer| writer.half.send_alert(level, description))
     }
 
     /// Queue close_notify.
     #[pyo3(signature = ())]
     fn _close_write(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::spill(slf)?;
         Self::writing(slf, |writer| writer.half.close())
     }
 
     /// Update the write keys, and ask the peer for the same.
     #[pyo3(signature = (request_peer, /))]
     fn _request_key_update(slf: &Bound<'_, Self>, request_peer: bool) -> PyResult<()> {
-        Self::spill(slf)?;
         Self::writing(slf, |writer| writer.half.update_keys(request_peer))
     }
 
@@ -410,7 +438,9 @@ impl RecordLayer {
             "none" => Padding::None,
             "multiple" if value > 0 => Padding::Multiple(value),
             "full" => Padding::Full,
-            _ => return Err(pyo3::exceptions::PyValueError::new_err(format!("no padding {kind:?} with value {value}"))),
+            _ => {
+                return Err(pyo3::exceptions::PyValueError::new_err(format!("no padding {kind:?} with value {value}")))
+            }
         };
         Self::writing(slf, |writer| {
             writer.half.set_padding(padding);
@@ -492,22 +522,11 @@ impl RecordLayer {
 
     // ---- state ----
 
-    /// Sealed octets that wait to be sent.
+    /// Sealed octets that wait to be sent; a key update that is due and not sealed yet counts as one.
     #[getter]
-    fn pending_wire(slf: &Bound<'_, Self>) -> PyResult<usize> {
-        let py = slf.py();
-        let this = slf.get();
-        let mut guard = match this.write.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(broken)) => broken.into_inner(),
-            // Another thread is sending right now.
-            Err(TryLockError::WouldBlock) => return Ok(0),
-        };
-        if this.is_open() && this.signals.due() && guard.single.is_none() {
-            guard.half.settle_control().map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.detail.into_owned()))?;
-        }
-        let single = guard.single.as_ref().map_or(0, |single| single.as_bytes(py).len());
-        Ok(single + guard.half.outgoing().len())
+    fn pending_wire(&self) -> usize {
+        // A lock that is taken means that another thread is sending right now.
+        self.try_write().map_or(0, |writer| writer.waiting()) + usize::from(self.is_open() && self.signals.due())
     }
 
     /// Application octets that are opened and wait to be read.

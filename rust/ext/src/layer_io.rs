@@ -41,70 +41,44 @@ impl RecordLayer {
         fed.map_err(|error| Self::fail(slf, &error))
     }
 
-    /// Records of an earlier write go before what is queued next.
-    pub fn spill(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::check_fork(slf)?;
-        let py = slf.py();
-        let taken = slf.get().with_write(py, false, |writer| Ok(writer.single.take()));
-        if let Some(single) = taken.map_err(|error| Self::fail(slf, &error))? {
-            let octets = single.as_bytes(py);
-            let put = slf.get().with_write(py, false, |writer| {
-                writer.half.outgoing_mut().extend_from_slice(octets);
-                Ok(())
-            });
-            put.map_err(|error| Self::fail(slf, &error))?;
-        }
-        Ok(())
-    }
-
     /// Seal into a bytes object of its own, if nothing else waits. None where something does.
     fn seal_fresh(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
+        let long = data.len() >= this.threshold();
         let Some(mut writer) = this.try_write() else {
             return Ok(false);
         };
-        if this.is_dead() || writer.single.is_some() || !writer.half.is_open() || !writer.half.outgoing().is_empty() {
+        if this.is_dead() || writer.waiting() > 0 || !writer.half.is_open() {
             return Ok(false);
         }
-        let settled = writer.half.settle_control();
-        if settled.is_err() || !writer.half.outgoing().is_empty() {
+        if writer.half.settle_control().is_err() || writer.waiting() > 0 {
             return Ok(false);
         }
         let size = writer.half.sealed_size(data.len());
         let mut fresh = FreshBytes::new(py, size)?;
-        if data.len() < this.threshold() {
-            let sealed = writer.half.seal_into(data, &mut fresh.memory()[..size]);
-            match sealed {
-                Ok(_) => writer.single = Some(fresh.finish(py, size)),
-                Err(error) => {
-                    drop(writer);
-                    return Err(Self::fail(slf, &error));
+        if long {
+            drop(writer);
+            let sealed = this.with_write(py, true, move |writer| {
+                // Another thread may have queued something or updated the keys in between: then the records go the other way.
+                let same = writer.waiting() == 0 && writer.half.sealed_size(data.len()) == size;
+                if same {
+                    writer.half.seal_into(data, &mut fresh.memory()[..size])?;
+                    writer.single = Some(fresh.sealed());
                 }
-            }
-            return Ok(true);
+                Ok(same)
+            });
+            return sealed.map_err(|error| Self::fail(slf, &error));
         }
-        drop(writer);
-        let memory = &mut fresh.memory()[..size];
-        let sealed = this.with_write(py, true, |writer| {
-            let same = writer.single.is_none() && writer.half.outgoing().is_empty() && writer.half.sealed_size(data.len()) == size;
-            if same {
-                writer.half.seal_into(data, memory)?;
+        match writer.half.seal_into(data, &mut fresh.memory()[..size]) {
+            Ok(_) => {
+                writer.single = Some(fresh.sealed());
+                Ok(true)
             }
-            Ok(same)
-        });
-        if !sealed.map_err(|error| Self::fail(slf, &error))? {
-            return Ok(false);
+            Err(error) => {
+                drop(writer);
+                Err(Self::fail(slf, &error))
+            }
         }
-        let bytes = fresh.finish(py, size);
-        this.with_write(py, false, move |writer| {
-            if writer.half.outgoing().is_empty() {
-                writer.single = Some(bytes);
-                return Ok(());
-            }
-            Err(Error::new(Code::InternalError, "two threads wrote at once"))
-        })
-        .map_err(|error| Self::fail(slf, &error))?;
-        Ok(true)
     }
 
     /// Wait on a descriptor, detached, then look at signals.
@@ -139,6 +113,7 @@ impl RecordLayer {
         let this = slf.get();
         let sent = slf.py().detach(|| {
             let mut writer = this.lock_write()?;
+            writer.spill();
             Ok(descriptor::drain(fd, &mut writer.half))
         });
         match sent.map_err(|error: Error| Self::fail(slf, &error))? {
@@ -148,7 +123,6 @@ impl RecordLayer {
     }
 
     fn flush(slf: &Bound<'_, Self>, fd: i32, wait: &Wait) -> PyResult<()> {
-        Self::spill(slf)?;
         while !Self::push_out(slf, fd)? {
             Self::wait(slf, fd, wait, true)?;
         }
@@ -183,11 +157,15 @@ impl RecordLayer {
         let (py, this) = (slf.py(), slf.get());
         loop {
             Self::check_open(slf)?;
-            let promise = this.with_read(py, false, |half| Ok(half.promise(READ_CAP))).map_err(|error| Self::fail(slf, &error))?;
+            let promise = this
+                .with_read(py, false, |half| Ok(half.promise(READ_CAP)))
+                .map_err(|error| Self::fail(slf, &error))?;
             let mut fresh = FreshBytes::new(py, promise)?;
             let memory = fresh.memory();
             let item = this
-                .with_read(py, promise >= this.threshold(), |half| half.pull(&mut Destination::with_slack(memory, promise)))
+                .with_read(py, promise >= this.threshold(), |half| {
+                    half.pull(&mut Destination::with_slack(memory, promise))
+                })
                 .map_err(|error| Self::fail(slf, &error))?;
             if let Item::Data(octets) = item {
                 return Ok(fresh.finish(py, octets));
@@ -211,8 +189,9 @@ impl RecordLayer {
         loop {
             Self::check_open(slf)?;
             let long = memory.len() >= this.threshold() && this.waiting_wire() >= this.threshold();
-            let item =
-                this.with_read(py, long, |half| half.pull(&mut Destination::new(memory))).map_err(|error| Self::fail(slf, &error))?;
+            let item = this
+                .with_read(py, long, |half| half.pull(&mut Destination::new(memory)))
+                .map_err(|error| Self::fail(slf, &error))?;
             if let Item::Data(octets) = item {
                 return Ok(octets);
             }
@@ -231,9 +210,11 @@ impl RecordLayer {
         if octets.is_empty() || Self::seal_fresh(slf, octets)? {
             return Ok(octets.len());
         }
-        Self::spill(slf)?;
         let this = slf.get();
-        let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| writer.half.seal(octets));
+        let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| {
+            writer.spill();
+            writer.half.seal(octets)
+        });
         sealed.map_err(|error| Self::fail(slf, &error))?;
         Ok(octets.len())
     }
@@ -248,10 +229,12 @@ impl RecordLayer {
             let mut view = View::empty();
             joined.extend_from_slice(view.readable(&sequence.get_item(index)?)?);
         }
-        Self::spill(slf)?;
         let this = slf.get();
         let octets = joined.as_slice();
-        let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| writer.half.seal(octets));
+        let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| {
+            writer.spill();
+            writer.half.seal(octets)
+        });
         let length = octets.len();
         joined.wiped();
         sealed.map_err(|error| Self::fail(slf, &error))?;
@@ -265,9 +248,9 @@ impl RecordLayer {
         let (mut source, mut target) = (View::empty(), View::empty());
         let octets = source.readable(data)?;
         let memory = target.writable(out)?;
-        Self::spill(slf)?;
         let this = slf.get();
         let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| {
+            writer.spill();
             let half = &mut writer.half;
             half.settle_control()?;
             let waiting = half.outgoing().len();
@@ -275,7 +258,11 @@ impl RecordLayer {
             if memory.len() < waiting + size {
                 return Err(Error::new(
                     Code::BufferTooSmall,
-                    format!("the records need {} octets and the output has {}; ask wire_size() first", waiting + size, memory.len()),
+                    format!(
+                        "the records need {} octets and the output has {}; ask wire_size() first",
+                        waiting + size,
+                        memory.len()
+                    ),
                 ));
             }
             let (front, rest) = memory.split_at_mut(waiting);
@@ -293,8 +280,11 @@ impl RecordLayer {
     /// Octets that `write_into` may need for `octets` of application data.
     #[pyo3(signature = (octets, /))]
     fn wire_size(slf: &Bound<'_, Self>, octets: usize) -> PyResult<usize> {
-        let waiting = Self::pending_single(slf);
-        Self::writing(slf, |writer| Ok(waiting + writer.half.outgoing().len() + writer.half.sealed_size(octets) + CONTROL_ROOM))
+        Self::check(slf)?;
+        let size = slf.get().with_write(slf.py(), false, |writer| {
+            Ok(writer.waiting() + writer.half.sealed_size(octets) + CONTROL_ROOM)
+        });
+        size.map_err(|error| Self::fail(slf, &error))
     }
 
     /// Everything that waits to be sent.
@@ -302,32 +292,23 @@ impl RecordLayer {
     fn data_to_send(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
         let (py, this) = (slf.py(), slf.get());
         Self::check_fork(slf)?;
-        let ready = this.with_write(py, false, |writer| {
-            if !this.is_dead() && this.is_open() && writer.single.is_none() {
+        let taken = this.with_write(py, false, |writer| {
+            if writer.single.is_none() && this.is_open() && !this.is_dead() {
                 writer.half.settle_control()?;
             }
-            Ok(if writer.half.outgoing().is_empty() { writer.single.take().map_or(Ready::Nothing, Ready::Single) } else { Ready::Queue })
+            Ok(if writer.half.outgoing().is_empty() { writer.single.take() } else { None })
         });
-        match ready.map_err(|error| Self::fail(slf, &error))? {
-            Ready::Single(bytes) => return Ok(bytes),
-            Ready::Nothing => return Ok(PyBytes::new(py, &[]).unbind()),
-            Ready::Queue => {}
+        if let Some(bytes) = taken.map_err(|error| Self::fail(slf, &error))? {
+            return Ok(bytes.into_object());
         }
         let Some(mut writer) = this.try_write() else {
             return Ok(PyBytes::new(py, &[]).unbind());
         };
-        let single = writer.single.take();
-        let front = single.as_ref().map_or(&[][..], |single| single.as_bytes(py));
-        let back = writer.half.outgoing().as_slice();
-        let mut fresh = FreshBytes::new(py, front.len() + back.len())?;
-        let (head, tail) = fresh.memory().split_at_mut(front.len());
-        tlscore_crypto::copy_to_uninit(front, head);
-        tlscore_crypto::copy_to_uninit(back, &mut tail[..back.len()]);
-        let total = front.len() + back.len();
+        writer.spill();
+        let bytes = PyBytes::new(py, writer.half.outgoing().as_slice()).unbind();
         writer.half.outgoing_mut().clear();
         writer.half.outgoing_mut().release();
-        drop(writer);
-        Ok(fresh.finish(py, total))
+        Ok(bytes)
     }
 
     /// Receive from a descriptor and open until application data is there.
@@ -364,7 +345,9 @@ impl RecordLayer {
                         return Ok(0);
                     }
                 }
-                Step::EndOfStream => return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify")),
+                Step::EndOfStream => {
+                    return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify"))
+                }
                 Step::WouldBlock => Self::wait(slf, fd, &wait, false)?,
                 Step::Failed(error) => return Err(error.into()),
             }
@@ -443,10 +426,4 @@ impl RecordLayer {
             Self::wait(slf, fd, &wait, false)?;
         }
     }
-}
-
-enum Ready {
-    Nothing,
-    Single(Py<PyBytes>),
-    Queue,
 }

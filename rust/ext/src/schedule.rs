@@ -92,7 +92,12 @@ impl EarlySchedule {
 
     /// Binder over the truncated ClientHello.
     #[pyo3(signature = (truncated_transcript, external, /))]
-    fn binder<'py>(&self, py: Python<'py>, truncated_transcript: &Transcript, external: bool) -> PyResult<Bound<'py, PyBytes>> {
+    fn binder<'py>(
+        &self,
+        py: Python<'py>,
+        truncated_transcript: &Transcript,
+        external: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let hash = truncated_transcript.hash()?;
         let binder = self.0.with(|early| early.binder(kind(external), hash.as_ref()))?;
         Ok(PyBytes::new(py, binder.as_ref()))
@@ -155,7 +160,12 @@ impl HandshakeSchedule {
 
     /// verify_data of a Finished.
     #[pyo3(signature = (sender_is_client, transcript, /))]
-    fn finished_mac<'py>(&self, py: Python<'py>, sender_is_client: bool, transcript: &Transcript) -> PyResult<Bound<'py, PyBytes>> {
+    fn finished_mac<'py>(
+        &self,
+        py: Python<'py>,
+        sender_is_client: bool,
+        transcript: &Transcript,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let hash = transcript.hash()?;
         let mac = self.stage.with(|state| state.finished_mac(side(sender_is_client), hash.as_ref()))?;
         Ok(PyBytes::new(py, mac.as_ref()))
@@ -188,7 +198,12 @@ pub struct ApplicationSchedule(Stage<core::ApplicationSchedule>);
 impl ApplicationSchedule {
     /// verify_data of a Finished.
     #[pyo3(signature = (sender_is_client, transcript, /))]
-    fn finished_mac<'py>(&self, py: Python<'py>, sender_is_client: bool, transcript: &Transcript) -> PyResult<Bound<'py, PyBytes>> {
+    fn finished_mac<'py>(
+        &self,
+        py: Python<'py>,
+        sender_is_client: bool,
+        transcript: &Transcript,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let hash = transcript.hash()?;
         let mac = self.0.with(|state| state.finished_mac(side(sender_is_client), hash.as_ref()))?;
         Ok(PyBytes::new(py, mac.as_ref()))
@@ -255,7 +270,9 @@ impl ApplicationSchedule {
     #[pyo3(signature = (label, context, length, /))]
     fn export(&self, py: Python<'_>, label: &[u8], context: &[u8], length: usize) -> PyResult<Py<PyBytes>> {
         if label.is_empty() || label.len() > 249 || length == 0 || length > 8160 {
-            return Err(PyValueError::new_err("an exporter takes a label of 1 to 249 octets and gives 1 to 8160 octets"));
+            return Err(PyValueError::new_err(
+                "an exporter takes a label of 1 to 249 octets and gives 1 to 8160 octets",
+            ));
         }
         let mut out = vec![0_u8; length];
         self.0.with(|state| state.export(label, context, &mut out))?;

@@ -38,13 +38,20 @@ impl CookieKey {
         fill_random(&mut nonce);
         let mut cookie = Buffer::new();
         cookie.extend_from_slice(&nonce);
-        cookie.append_with(data.len() + self.0.tag_len(), |out| self.0.seal(&nonce, associated, data, &[], out)).map_err(|_| failed())?;
+        cookie
+            .append_with(data.len() + self.0.tag_len(), |out| self.0.seal(&nonce, associated, data, &[], out))
+            .map_err(|_| failed())?;
         Ok(PyBytes::new(py, cookie.as_slice()))
     }
 
     /// The data of a cookie that this key sealed, else None.
     #[pyo3(signature = (cookie, associated, /))]
-    fn open<'py>(&self, py: Python<'py>, cookie: &Bound<'_, PyAny>, associated: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn open<'py>(
+        &self,
+        py: Python<'py>,
+        cookie: &Bound<'_, PyAny>,
+        associated: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let mut view = View::empty();
         let cookie = view.readable(cookie)?;
         let Some((nonce, sealed)) = cookie.split_first_chunk::<NONCE>() else {

@@ -38,7 +38,9 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
 
     /// A client that could not read our ServerHello has no keys yet, so its alert comes in the clear: the only record that may.
     fn may_alert_in_plain(&self) -> bool {
-        self.side == Side::Server && self.epoch == Epoch::Handshake && self.protection.as_ref().is_some_and(|keys| keys.records() == 0)
+        self.side == Side::Server
+            && self.epoch == Epoch::Handshake
+            && self.protection.as_ref().is_some_and(|keys| keys.records() == 0)
     }
 
     fn skip(&mut self, total: usize) -> Result<(), Error> {
@@ -75,7 +77,10 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if inner > self.inner_limit {
             return Err(Error::new(
                 Code::RecordOverflow,
-                format!("a record with {inner} octets of content, type and padding, over the limit of {}", self.inner_limit),
+                format!(
+                    "a record with {inner} octets of content, type and padding, over the limit of {}",
+                    self.inner_limit
+                ),
             ));
         }
         let direct = self.open && destination.room() + 1 >= inner;
@@ -92,7 +97,9 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
                 .open(record, hard, destination.window(split), &mut tail[..spill])
                 .map(|window| Opened::Direct(direct_kind((spill > 0).then_some(tail[0]), window)))
         } else {
-            self.plain.append_with(inner, |out| protection.open(record, hard, out, &mut []).map(|_| ())).map(|()| Opened::Held)
+            self.plain
+                .append_with(inner, |out| protection.open(record, hard, out, &mut []).map(|_| ()))
+                .map(|()| Opened::Held)
         };
         match opened {
             Ok(opened) => {
@@ -135,7 +142,11 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if kind == ContentType::ApplicationData as u8 {
             if !self.open || self.joiner.is_partial() {
                 self.plain.clear();
-                return Err(if self.open { interleaved() } else { Error::unexpected("application data before the handshake is complete") });
+                return Err(if self.open {
+                    interleaved()
+                } else {
+                    Error::unexpected("application data before the handshake is complete")
+                });
             }
             self.plain.truncate(length);
             self.plain.release();
@@ -251,7 +262,9 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         let first: Vec<u8> = self.source.peek(8);
         let guess = match first.as_slice() {
             [b'H', b'T', b'T', b'P', ..] => "; the peer speaks plain HTTP",
-            [b'G', b'E', b'T', b' ', ..] | [b'P', b'O', b'S', b'T', ..] | [b'H', b'E', b'A', b'D', ..] => "; the peer speaks plain HTTP",
+            [b'G', b'E', b'T', b' ', ..] | [b'P', b'O', b'S', b'T', ..] | [b'H', b'E', b'A', b'D', ..] => {
+                "; the peer speaks plain HTTP"
+            }
             [b'S', b'S', b'H', b'-', ..] => "; the peer speaks SSH",
             [b'2', b'2', b'0', ..] => "; the peer sent a plain SMTP or FTP greeting: STARTTLS comes first there",
             [high, _, 1, 0 | 3, ..] if high & 0x80 != 0 => "; it looks like an SSLv2 ClientHello",

@@ -1,8 +1,8 @@
 //! AES-GCM and ChaCha20-Poly1305 of AWS-LC, through its EVP_AEAD interface.
 //!
-//! An EVP_AEAD_CTX is a read-only key schedule once it is made: any number of threads may use it. Sealing hands the trailer
-//! over as `extra_in`, so that nothing is copied. Opening to two places cannot be said in this interface; AES-GCM does it
-//! with a streaming context beside the AEAD context ([`CipherSlot`]), the rest with scratch memory.
+//! An EVP_AEAD_CTX is a read-only key schedule once it is made: any number of threads may use it. Sealing hands the
+//! trailer over as `extra_in`, so that nothing is copied. Opening to two places cannot be said in this interface;
+//! AES-GCM does it with a streaming context beside the AEAD context ([`CipherSlot`]), the rest with scratch memory.
 
 use core::mem::{size_of, MaybeUninit};
 use core::ptr::null_mut;
@@ -17,8 +17,9 @@ use crate::CryptoError;
 /// A split open of at most this many octets goes through the stack: cheaper than starting a streaming context.
 const SMALL: usize = 512;
 
-/// ChaCha20-Poly1305 pays about 100 ns for any `extra_in`, and goes through a long one block by block. Joining the two where
-/// the ciphertext will be costs less for content of at most `SHORT_CONTENT` octets, or a trailer over `LONG_TRAILER`.
+/// ChaCha20-Poly1305 pays about 100 ns for any `extra_in`, and goes through a long one block by block. Joining the two
+/// where the ciphertext will be costs less for content of at most `SHORT_CONTENT` octets, or a trailer over
+/// `LONG_TRAILER`.
 const SHORT_CONTENT: usize = 4096;
 const LONG_TRAILER: usize = 64;
 
@@ -51,15 +52,24 @@ impl Context {
         // Zeroed, so that dropping it is sound even if init fails.
         let mut context = Box::new(Self(MaybeUninit::zeroed()));
         // SAFETY: the context is writable, and `key` readable for its length.
-        check(unsafe { lc::EVP_AEAD_CTX_init(context.0.as_mut_ptr(), aead, key.as_ptr(), key.len(), algorithm.tag_len(), null_mut()) })?;
+        check(unsafe {
+            lc::EVP_AEAD_CTX_init(
+                context.0.as_mut_ptr(),
+                aead,
+                key.as_ptr(),
+                key.len(),
+                algorithm.tag_len(),
+                null_mut(),
+            )
+        })?;
         Ok(context)
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: zeroed or initialised, both of which cleanup accepts. It frees what the library allocated, but leaves the
-        // key schedule that lies in the struct: that is cleansed here, within the bounds of the struct.
+        // SAFETY: zeroed or initialised, both of which cleanup accepts. It frees what the library allocated, but leaves
+        // the key schedule that lies in the struct: that is cleansed here, within the bounds of the struct.
         unsafe {
             lc::EVP_AEAD_CTX_cleanup(self.0.as_mut_ptr());
             lc::OPENSSL_cleanse(self.0.as_mut_ptr().cast(), size_of::<lc::EVP_AEAD_CTX>());
@@ -116,8 +126,8 @@ impl AwsLcKey {
 
     fn open_whole(&self, opening: &Opening<'_>, out: &mut [MaybeUninit<u8>]) -> Result<(), CryptoError> {
         assert_eq!(opening.ciphertext.len(), out.len());
-        // SAFETY: all are valid for their lengths, and a `&mut` cannot overlap a `&`; on success the library has written as
-        // many octets as the ciphertext has.
+        // SAFETY: all are valid for their lengths, and a `&mut` cannot overlap a `&`; on success the library has
+        // written as many octets as the ciphertext has.
         check(unsafe {
             lc::EVP_AEAD_CTX_open_gather(
                 self.context.0.as_ptr(),
@@ -134,7 +144,12 @@ impl AwsLcKey {
         })
     }
 
-    fn open_small(&self, opening: &Opening<'_>, out: &mut [MaybeUninit<u8>], tail: &mut [u8]) -> Result<(), CryptoError> {
+    fn open_small(
+        &self,
+        opening: &Opening<'_>,
+        out: &mut [MaybeUninit<u8>],
+        tail: &mut [u8],
+    ) -> Result<(), CryptoError> {
         let mut scratch = [MaybeUninit::<u8>::uninit(); SMALL];
         let scratch = &mut scratch[..opening.ciphertext.len()];
         self.open_whole(opening, scratch)?;
@@ -148,7 +163,12 @@ impl AwsLcKey {
     }
 }
 
-fn open_streaming(slot: &CipherSlot, opening: &Opening<'_>, out: &mut [MaybeUninit<u8>], tail: &mut [u8]) -> Result<(), CryptoError> {
+fn open_streaming(
+    slot: &CipherSlot,
+    opening: &Opening<'_>,
+    out: &mut [MaybeUninit<u8>],
+    tail: &mut [u8],
+) -> Result<(), CryptoError> {
     let (head, rest) = opening.ciphertext.split_at(out.len());
     assert_eq!(rest.len(), tail.len());
     slot.with(|context| {

@@ -1,7 +1,8 @@
 //! AES-128-CCM with the 12-octet nonces of TLS.
 //!
-//! AWS-LC's CCM AEADs take nonces of 13 octets, so this goes through EVP_CIPHER. CCM authenticates the plaintext: opening
-//! has to decrypt before it can verify. What did not verify is wiped by the library, and once more by `RecordKey::open`.
+//! AWS-LC's CCM AEADs take nonces of 13 octets, so this goes through EVP_CIPHER. CCM authenticates the plaintext:
+//! opening has to decrypt before it can verify. What did not verify is wiped by the library, and once more by
+//! `RecordKey::open`.
 
 use core::mem::MaybeUninit;
 
@@ -55,8 +56,8 @@ impl RecordAead for CcmKey {
             context.start(Direction::Seal, nonce)?;
             context.announce(content.len())?;
             context.associate(aad)?;
-            // SAFETY: `input` is either `plaintext`, as long as `content` and apart from it, or `content` itself, which the
-            // copies have initialised. `tag` has the length of the tag.
+            // SAFETY: `input` is either `plaintext`, as long as `content` and apart from it, or `content` itself, which
+            // the copies have initialised. `tag` has the length of the tag.
             unsafe {
                 context.update(input, content.as_mut_ptr().cast(), content.len())?;
                 context.tag(tag.as_mut_ptr().cast(), tag.len())

@@ -1,8 +1,9 @@
 //! AWS-LC's EVP_CIPHER contexts as a resource of a key: for what the EVP_AEAD interface cannot do.
 //!
-//! Such a context holds the state of one operation, so it cannot be shared the way an EVP_AEAD context can, and making one
-//! costs an allocation and a key schedule. A [`CipherSlot`] keeps one idle context; a call takes it out, and puts it back.
-//! A second thread that comes at the same time finds the slot empty and makes a context of its own: nobody ever waits.
+//! Such a context holds the state of one operation, so it cannot be shared the way an EVP_AEAD context can, and making
+//! one costs an allocation and a key schedule. A [`CipherSlot`] keeps one idle context; a call takes it out, and puts
+//! it back. A second thread that comes at the same time finds the slot empty and makes a context of its own: nobody
+//! ever waits.
 
 use core::ffi::c_int;
 use core::ptr::{null, null_mut, NonNull};
@@ -36,7 +37,10 @@ impl CipherSlot {
     }
 
     /// Run `work` with a context that nobody else has.
-    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut CipherContext) -> Result<R, CryptoError>) -> Result<R, CryptoError> {
+    pub(crate) fn with<R>(
+        &self,
+        work: impl FnOnce(&mut CipherContext) -> Result<R, CryptoError>,
+    ) -> Result<R, CryptoError> {
         let mut context = match self.take() {
             Some(context) => context,
             None => CipherContext::new(self.algorithm, &self.key)?,
@@ -100,7 +104,12 @@ impl CipherContext {
 
     /// # Safety
     /// `argument` must be what the command expects.
-    unsafe fn control(&self, command: c_int, value: c_int, argument: *mut core::ffi::c_void) -> Result<(), CryptoError> {
+    unsafe fn control(
+        &self,
+        command: c_int,
+        value: c_int,
+        argument: *mut core::ffi::c_void,
+    ) -> Result<(), CryptoError> {
         // SAFETY: a live context; the caller answers for the argument.
         check(unsafe { lc::EVP_CIPHER_CTX_ctrl(self.ptr(), command, value, argument) })
     }
@@ -108,7 +117,9 @@ impl CipherContext {
     /// Start an operation: whatever state an earlier one left is gone.
     pub(crate) fn start(&mut self, direction: Direction, nonce: &[u8; NONCE_LEN]) -> Result<(), CryptoError> {
         // SAFETY: a live, keyed context, and a nonce of the length set when it was made.
-        check(unsafe { lc::EVP_CipherInit_ex(self.ptr(), null(), null_mut(), null(), nonce.as_ptr(), direction as c_int) })
+        check(unsafe {
+            lc::EVP_CipherInit_ex(self.ptr(), null(), null_mut(), null(), nonce.as_ptr(), direction as c_int)
+        })
     }
 
     /// Tell the length of the message, which CCM must know before anything else.

@@ -4,8 +4,9 @@ use core::mem::MaybeUninit;
 
 use crate::Buffer;
 
-/// Copies are made in pieces of this many octets. On Zen 3 and 4 glibc's memcpy takes `rep movsb` above about 2 KiB, which
-/// runs at a tenth of its speed when source and destination share their low 12 address bits, as page-aligned buffers do.
+/// Copies are made in pieces of this many octets. On Zen 3 and 4 glibc's memcpy takes `rep movsb` above about 2 KiB,
+/// which runs at a tenth of its speed when source and destination share their low 12 address bits, as page-aligned
+/// buffers do.
 const PIECE: usize = 1024;
 
 /// Zero all of `out`.

@@ -10,10 +10,10 @@
 //! open   out [ all but the last octets ]  tail [ last octets ]
 //! ```
 //!
-//! The trailer of TLS 1.3 is the content type and the padding (RFC 9846 5.2), which never lie beside the caller's data; the
-//! tail takes the content type of a record whose content fills the caller's buffer exactly. Output memory may be
-//! uninitialised: on success every octet of it has been written, on failure every octet has been zeroed, so that neither old
-//! memory nor unverified plaintext is ever seen.
+//! The trailer of TLS 1.3 is the content type and the padding (RFC 9846 5.2), which never lie beside the caller's data;
+//! the tail takes the content type of a record whose content fills the caller's buffer exactly. Output memory may be
+//! uninitialised: on success every octet of it has been written, on failure every octet has been zeroed, so that
+//! neither old memory nor unverified plaintext is ever seen.
 
 mod aws_lc;
 mod ccm;
@@ -23,6 +23,7 @@ mod ring;
 
 use core::mem::MaybeUninit;
 
+pub(crate) use self::ring::RingKey;
 use crate::{cpu, CryptoError};
 pub use memory::copy_to_uninit;
 
@@ -46,7 +47,8 @@ pub enum AeadAlgorithm {
 
 impl AeadAlgorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 5] = [Self::Aes128Gcm, Self::Aes256Gcm, Self::ChaCha20Poly1305, Self::Aes128Ccm, Self::Aes128Ccm8];
+    pub const ALL: [Self; 5] =
+        [Self::Aes128Gcm, Self::Aes256Gcm, Self::ChaCha20Poly1305, Self::Aes128Ccm, Self::Aes128Ccm8];
 
     /// Octets of the key.
     pub const fn key_len(self) -> usize {
@@ -94,7 +96,8 @@ impl Provider {
 
 /// One open call: what the tag covers, and where the plaintext goes.
 ///
-/// `out.len() + tail.len() == ciphertext.len()`, and `tag` has the length of the algorithm: `RecordKey::open` saw to it.
+/// `out.len() + tail.len() == ciphertext.len()`, and `tag` has the length of the algorithm: `RecordKey::open` saw to
+/// it.
 pub(crate) struct Opening<'a> {
     nonce: &'a [u8; NONCE_LEN],
     aad: &'a [u8],
@@ -114,7 +117,8 @@ pub(crate) trait RecordAead: Send + Sync {
         out: &mut [MaybeUninit<u8>],
     ) -> Result<(), CryptoError>;
 
-    /// Verify and write the plaintext; on `Ok` all of `out` and `tail` is written. May leave unverified plaintext on `Err`.
+    /// Verify and write the plaintext; on `Ok` all of `out` and `tail` is written. May leave unverified plaintext on
+    /// `Err`.
     fn open(&self, opening: &Opening<'_>, out: &mut [MaybeUninit<u8>], tail: &mut [u8]) -> Result<(), CryptoError>;
 }
 
@@ -136,8 +140,10 @@ impl RecordKey {
             return Err(CryptoError);
         }
         let aead: Box<dyn RecordAead> = match (provider, algorithm) {
-            (Provider::Ring, _) => Box::new(ring::RingKey::new(algorithm, key)?),
-            (Provider::AwsLc, AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8) => Box::new(ccm::CcmKey::new(algorithm, key)),
+            (Provider::Ring, _) => Box::new(RingKey::new(algorithm, key)?),
+            (Provider::AwsLc, AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8) => {
+                Box::new(ccm::CcmKey::new(algorithm, key))
+            }
             (Provider::AwsLc, _) => Box::new(aws_lc::AwsLcKey::new(algorithm, key)?),
         };
         let tag_len = algorithm.tag_len();
@@ -170,10 +176,11 @@ impl RecordKey {
         result.inspect_err(|_| memory::zero(out))
     }
 
-    /// Verify `sealed` (ciphertext and tag) and write the plaintext: its first octets to `out`, its last ones to `tail`.
+    /// Verify `sealed` (ciphertext and tag) and write the plaintext: its first octets to `out`, its last ones to
+    /// `tail`.
     ///
-    /// `out.len() + tail.len()` must be the length of the plaintext. On `Ok` every octet of both has been written, and `out`
-    /// comes back as initialised memory; on `Err` every octet of both is zero.
+    /// `out.len() + tail.len()` must be the length of the plaintext. On `Ok` every octet of both has been written, and
+    /// `out` comes back as initialised memory; on `Err` every octet of both is zero.
     pub fn open<'a>(
         &self,
         nonce: &[u8; NONCE_LEN],

@@ -33,11 +33,34 @@ impl RingKey {
         unsafe { self.0.assume_init_ref() }
     }
 
+    pub(crate) fn seal_in_place(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        content: &mut [u8],
+    ) -> Result<Tag, CryptoError> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.key().seal_in_place_separate_tag(nonce, Aad::from(aad), content).map_err(|_| CryptoError)
+    }
+
+    pub(crate) fn open_in_place(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        tag: &[u8],
+        content: &mut [u8],
+    ) -> Result<(), CryptoError> {
+        let tag = Tag::try_from(tag).map_err(|_| CryptoError)?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.key()
+            .open_in_place_separate_tag(nonce, Aad::from(aad), tag, content, 0..)
+            .map(|_| ())
+            .map_err(|_| CryptoError)
+    }
+
     fn open_whole(&self, opening: &Opening<'_>, out: &mut [MaybeUninit<u8>]) -> Result<(), CryptoError> {
-        let tag = Tag::try_from(opening.tag).map_err(|_| CryptoError)?;
-        let nonce = Nonce::assume_unique_for_key(*opening.nonce);
         let content = memory::copy_to_uninit(opening.ciphertext, out);
-        self.key().open_in_place_separate_tag(nonce, Aad::from(opening.aad), tag, content, 0..).map(|_| ()).map_err(|_| CryptoError)
+        self.open_in_place(opening.nonce, opening.aad, opening.tag, content)
     }
 }
 
@@ -64,8 +87,7 @@ impl RecordAead for RingKey {
         memory::copy_to_uninit(trailer, &mut content[plaintext.len()..]);
         // SAFETY: the two copies wrote every octet of `content`.
         let content = unsafe { memory::assume_written(content) };
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let tag = self.key().seal_in_place_separate_tag(nonce, Aad::from(aad), content).map_err(|_| CryptoError)?;
+        let tag = self.seal_in_place(nonce, aad, content)?;
         memory::copy_to_uninit(tag.as_ref(), tag_room);
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Ephemeral Diffie-Hellman on X25519 and the NIST curves.
 //!
-//! X25519 is two calls into AWS-LC on 32-octet arrays; the NIST curves go through aws-lc-rs, which checks that a peer's point
-//! is on its curve. Results keep the full length of the field: leading zeros stay (RFC 9846 7.4.2).
+//! X25519 is two calls into AWS-LC on 32-octet arrays; the NIST curves go through aws-lc-rs, which checks that a
+//! peer's point is on its curve. RFC 9846 7.4.2: "leading zeros found in this octet string MUST NOT be truncated":
+//! results have the full length of the field.
 
 use aws_lc_rs::agreement::{agree, Algorithm, PrivateKey, UnparsedPublicKey, ECDH_P256, ECDH_P384, ECDH_P521};
 use aws_lc_sys as lc;
@@ -90,15 +91,17 @@ impl CurveKey {
 fn agree_x25519(private: &[u8; X25519_LEN], peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let peer: &[u8; X25519_LEN] = peer.try_into().map_err(|_| CryptoError)?;
     let mut shared = Zeroizing::new(vec![0; X25519_LEN]);
-    // RFC 9846 7.4.2: "implementations MUST check whether the computed Diffie-Hellman shared secret is the all-zero value and
-    // abort if so". The library does, and then returns 0.
+    // RFC 9846 7.4.2: "Implementations MUST check whether the computed Diffie-Hellman shared secret is the all-zero
+    // value and abort if so". The library does, and then returns 0.
     // SAFETY: all three have 32 octets.
     check(unsafe { lc::X25519(shared.as_mut_ptr(), private.as_ptr(), peer.as_ptr()) })?;
     Ok(shared)
 }
 
 fn agree_nist(curve: Curve, private: &PrivateKey, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-    // RFC 9846 4.3.8.2: "The legacy_form" of a point is uncompressed, and no other is legal. The library would take others.
+    // RFC 9846 4.3.8.2: "uint8 legacy_form = 4". The library would take compressed points and whole SPKI structures.
+    // RFC 9846 4.3.8.2: "peers MUST validate each other's public value Q by ensuring that the point is a valid point on
+    // the elliptic curve". The library does when it parses the point.
     if peer.len() != curve.share_len() || peer[0] != UNCOMPRESSED {
         return Err(CryptoError);
     }

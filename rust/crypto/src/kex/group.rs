@@ -1,7 +1,7 @@
 //! The named groups and the shape of their shares, as one table.
 //!
-//! A group has an elliptic curve, an ML-KEM parameter set, or both: a hybrid's share and secret are the two parts one after
-//! the other, in an order that differs by group for historical reasons (draft-ietf-tls-ecdhe-mlkem section 3).
+//! A group has an elliptic curve, an ML-KEM parameter set, or both: a hybrid's share and secret are the two parts one
+//! after the other, in an order that differs by group for historical reasons (draft-ietf-tls-ecdhe-mlkem section 3).
 
 use super::ecdh::Curve;
 use super::mlkem::ParameterSet;

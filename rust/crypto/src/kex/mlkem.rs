@@ -1,7 +1,7 @@
 //! ML-KEM (FIPS 203) as key exchange: the client's share is an encapsulation key, the server's a ciphertext.
 //!
-//! A ciphertext that was tampered with decapsulates to a secret that nobody knows (implicit rejection), so that only lengths
-//! can fail on the client; on the server the modulus check of the encapsulation key can (FIPS 203 7.2).
+//! A ciphertext that was tampered with decapsulates to a secret that nobody knows (implicit rejection), so that only
+//! lengths can fail on the client; on the server the modulus check of the encapsulation key can (FIPS 203 7.2).
 
 use aws_lc_rs::kem::{Algorithm, AlgorithmId, Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_1024, ML_KEM_768};
 use zeroize::Zeroizing;

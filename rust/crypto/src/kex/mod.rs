@@ -1,7 +1,7 @@
 //! Ephemeral key exchange: the client makes a [`KeyShare`] and completes it, the server answers with [`respond`].
 //!
-//! A key share serves one exchange: completing it consumes it. Lengths are exact. The only thing that a failure says is that
-//! the peer's share is not valid.
+//! A key share serves one exchange: completing it consumes it. Lengths are exact. The only thing that a failure says is
+//! that the peer's share is not valid.
 
 mod ecdh;
 mod group;
@@ -50,7 +50,12 @@ impl KeyShare {
         let parts = group.parts();
         let (curve, curve_share) = parts.curve().map(CurveKey::generate).transpose()?.unzip();
         let (kem, kem_share) = parts.kem().map(KemKey::generate).transpose()?.unzip();
-        Ok(Self { group, public: parts.join(&curve_share.unwrap_or_default(), &kem_share.unwrap_or_default()), curve, kem })
+        Ok(Self {
+            group,
+            public: parts.join(&curve_share.unwrap_or_default(), &kem_share.unwrap_or_default()),
+            curve,
+            kem,
+        })
     }
 
     /// A share whose private keys a test chose; it has no public half.

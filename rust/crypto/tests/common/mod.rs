@@ -25,7 +25,8 @@ pub fn load(path: &str) -> Option<Value> {
     }
 }
 
-/// Run `check` on every (group, test) of a Wycheproof file; it says whether the test is of use here. At least one must be.
+/// Run `check` on every (group, test) of a Wycheproof file; it says whether the test is of use here. At least one must
+/// be.
 pub fn wycheproof(name: &str, mut check: impl FnMut(&Value, &Value) -> bool) {
     let Some(file) = load(&format!("wycheproof/{name}_test.json")) else {
         return;
@@ -77,7 +78,13 @@ impl TestData {
 }
 
 /// Seal into a fresh vector.
-pub fn seal(key: &RecordKey, nonce: &[u8; 12], aad: &[u8], plaintext: &[u8], trailer: &[u8]) -> Result<Vec<u8>, CryptoError> {
+pub fn seal(
+    key: &RecordKey,
+    nonce: &[u8; 12],
+    aad: &[u8],
+    plaintext: &[u8],
+    trailer: &[u8],
+) -> Result<Vec<u8>, CryptoError> {
     let mut out = Buffer::new();
     let length = plaintext.len() + trailer.len() + key.tag_len();
     out.append_with(length, |room| key.seal(nonce, aad, plaintext, trailer, room))?;
@@ -85,7 +92,13 @@ pub fn seal(key: &RecordKey, nonce: &[u8; 12], aad: &[u8], plaintext: &[u8], tra
 }
 
 /// Open with the last `split` octets in the tail. On failure, what the outputs hold then must be zero.
-pub fn open(key: &RecordKey, nonce: &[u8; 12], aad: &[u8], sealed: &[u8], split: usize) -> Result<Vec<u8>, CryptoError> {
+pub fn open(
+    key: &RecordKey,
+    nonce: &[u8; 12],
+    aad: &[u8],
+    sealed: &[u8],
+    split: usize,
+) -> Result<Vec<u8>, CryptoError> {
     let content = sealed.len().checked_sub(key.tag_len()).ok_or(CryptoError)?;
     let mut out = vec![MaybeUninit::new(0xaa); content - split];
     let mut tail = vec![0xaa; split];
