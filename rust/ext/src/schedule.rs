@@ -81,6 +81,7 @@ impl Psk {
 #[pyclass(frozen, module = "tlscore._core")]
 pub struct EarlySchedule(Stage<core::EarlySchedule>);
 
+#[expect(clippy::wrong_self_convention, reason = "Python has no self by value: the stage inside is taken instead")]
 #[pymethods]
 impl EarlySchedule {
     #[new]
@@ -142,6 +143,7 @@ pub struct HandshakeSchedule {
     log: Mutex<Option<Log>>,
 }
 
+#[expect(clippy::wrong_self_convention, reason = "Python has no self by value: the stage inside is taken instead")]
 #[pymethods]
 impl HandshakeSchedule {
     /// Install the peer's handshake keys.

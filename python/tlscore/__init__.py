@@ -1,0 +1,133 @@
+"""TLS for Python with a Rust record layer.
+
+The public names. They are loaded when first used, so that `import tlscore` costs little: certificates, handshake and
+sockets come in with the first configuration or connection. Type checkers see the same names through the imports below.
+"""
+
+from __future__ import annotations
+
+# typing.TYPE_CHECKING under the same name: importing typing itself would triple the cost of `import tlscore`.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tlscore import danger as danger
+    from tlscore import errors as errors
+    from tlscore import events as events
+    from tlscore import iana as iana
+    from tlscore import policies as policies
+    from tlscore._core import __version__ as __version__
+    from tlscore.certs.identity import Identity as Identity
+    from tlscore.certs.peer import PeerIdentity as PeerIdentity
+    from tlscore.certs.trust_store import TrustStore as TrustStore
+    from tlscore.config import ClientConfig as ClientConfig
+    from tlscore.config import ServerConfig as ServerConfig
+    from tlscore.config import VerifyServer as VerifyServer
+    from tlscore.connection import Connection as Connection
+    from tlscore.danger import UnauthenticatedTlsWarning as UnauthenticatedTlsWarning
+    from tlscore.errors import AlertError as AlertError
+    from tlscore.errors import ConfigError as ConfigError
+    from tlscore.errors import HandshakeTimeout as HandshakeTimeout
+    from tlscore.errors import TlsError as TlsError
+    from tlscore.errors import TransportError as TransportError
+    from tlscore.errors import TruncationError as TruncationError
+    from tlscore.errors import UsageError as UsageError
+    from tlscore.errors import WantReadError as WantReadError
+    from tlscore.errors import WantWriteError as WantWriteError
+    from tlscore.policies import Policy as Policy
+    from tlscore.settings import Limits as Limits
+    from tlscore.settings import Padding as Padding
+    from tlscore.sockets import TlsListener as TlsListener
+    from tlscore.sockets import TlsSocket as TlsSocket
+    from tlscore.sockets import connect as connect
+    from tlscore.sockets import listen as listen
+    from tlscore.sockets import wrap_client as wrap_client
+    from tlscore.sockets import wrap_server as wrap_server
+
+# name -> module that defines it; a module's own name stands for itself.
+_HOMES = {
+    "AlertError": "errors",
+    "ClientConfig": "config",
+    "ConfigError": "errors",
+    "Connection": "connection",
+    "HandshakeTimeout": "errors",
+    "Identity": "certs.identity",
+    "Limits": "settings",
+    "Padding": "settings",
+    "PeerIdentity": "certs.peer",
+    "Policy": "policies",
+    "ServerConfig": "config",
+    "TlsError": "errors",
+    "TlsListener": "sockets",
+    "TlsSocket": "sockets",
+    "TransportError": "errors",
+    "TruncationError": "errors",
+    "TrustStore": "certs.trust_store",
+    "UnauthenticatedTlsWarning": "danger",
+    "UsageError": "errors",
+    "VerifyServer": "config",
+    "WantReadError": "errors",
+    "WantWriteError": "errors",
+    "__version__": "_core",
+    "connect": "sockets",
+    "danger": "",
+    "errors": "",
+    "events": "",
+    "iana": "",
+    "listen": "sockets",
+    "policies": "",
+    "wrap_client": "sockets",
+    "wrap_server": "sockets",
+}
+
+__all__ = [
+    "AlertError",
+    "ClientConfig",
+    "ConfigError",
+    "Connection",
+    "HandshakeTimeout",
+    "Identity",
+    "Limits",
+    "Padding",
+    "PeerIdentity",
+    "Policy",
+    "ServerConfig",
+    "TlsError",
+    "TlsListener",
+    "TlsSocket",
+    "TransportError",
+    "TruncationError",
+    "TrustStore",
+    "UnauthenticatedTlsWarning",
+    "UsageError",
+    "VerifyServer",
+    "WantReadError",
+    "WantWriteError",
+    "__version__",
+    "connect",
+    "danger",
+    "errors",
+    "events",
+    "iana",
+    "listen",
+    "policies",
+    "wrap_client",
+    "wrap_server",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tlscore' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f"tlscore.{home or name}")
+    value = getattr(module, name) if home else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

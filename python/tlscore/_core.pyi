@@ -1,0 +1,250 @@
+"""The Rust half of tlscore, as Python sees it.
+
+Everything that holds a secret is an opaque handle: no repr of the secret, no copy, no pickle. Methods that take a wire
+buffer or an application buffer are positional-only, since they are the hot paths.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, Self, final
+
+from typing_extensions import Buffer, disjoint_base
+
+__all__ = [
+    "SUITES",
+    "ApplicationSchedule",
+    "CookieKey",
+    "EarlySchedule",
+    "HandshakeSchedule",
+    "KeyLog",
+    "KeyShare",
+    "Psk",
+    "RecordLayer",
+    "SharedSecret",
+    "Transcript",
+    "__version__",
+    "aead_limit",
+    "build_facts",
+    "constant_time_equal",
+    "fork_generation",
+    "post_handshake_finished_mac",
+    "random_bytes",
+    "supported_groups",
+]
+
+__version__: Final[str]
+
+def build_facts() -> dict[str, str]:
+    """Facts of this build: "version", "providers", "aes_gcm" and "chacha20_poly1305" (provider chosen), "cpu",
+    "profile", "target".
+    """
+
+@disjoint_base
+class RecordLayer:
+    """Record layer of one connection: a read half and a write half, each behind its own lock; no socket, no clock.
+
+    Meant to be subclassed; Rust calls the hooks `_advance`, `_on_post_handshake`, `_on_alert` and `_record_error` on
+    the subclass.
+    """
+
+    def __new__(cls, is_client: bool, /, *args: object, **kwargs: object) -> Self: ...
+    # -- application side (hot) --
+    def receive(self, wire: Buffer, /) -> None:
+        """Take wire octets from the peer; while the handshake runs this also drives it through `_advance`."""
+    def read(self, /) -> bytes: ...
+    def read_into(self, buffer: Buffer, /) -> int: ...
+    def write(self, data: Buffer, /) -> int: ...
+    def write_many(self, buffers: Sequence[Buffer], /) -> int: ...
+    def write_into(self, data: Buffer, out: Buffer, /) -> int: ...
+    def wire_size(self, octets: int, /) -> int: ...
+    def data_to_send(self, /) -> bytes: ...
+    # -- descriptor calls: one interpreter-free call each; timeout None = for ever, 0 = do not wait, else seconds --
+    def read_from(self, fd: int, buffer: Buffer, timeout: float | None, /) -> int:
+        """Receive and open until application data is there. 0 = close_notify. Raises BlockingIOError / TimeoutError /
+        TruncationError.
+        """
+    def send_to(self, fd: int, data: Buffer, timeout: float | None, /) -> int:
+        """Seal all of `data` and send it; octets of `data` whose records have left. Raises BlockingIOError /
+        TimeoutError.
+        """
+    def flush_to(self, fd: int, timeout: float | None, /) -> None:
+        """Send everything that waits (handshake flights, alerts, records that an earlier call could not send)."""
+    def fill_from(self, fd: int, timeout: float | None, /) -> int:
+        """Receive once from the descriptor into the read buffer; octets received, 0 at end of stream. Does not open
+        records.
+        """
+    # -- state --
+    @property
+    def pending_wire(self) -> int:
+        """Sealed octets that wait to be sent."""
+    @property
+    def pending_plaintext(self) -> int:
+        """Application octets that are opened already and wait to be read (never more than one record)."""
+    @property
+    def buffered_wire(self) -> int:
+        """Wire octets received and not yet opened."""
+    @property
+    def peer_closed(self) -> bool:
+        """close_notify arrived (authenticated)."""
+    @property
+    def write_closed(self) -> bool: ...
+    @property
+    def counters(self) -> tuple[int, int, int, int]:
+        """(records opened, records sealed) under the current keys, (key updates received, sent)."""
+    # -- for the handshake --
+    def _feed(self, wire: Buffer, /) -> None:
+        """Like receive, without driving the handshake."""
+    def _pull(self, /) -> bytes | int | None:
+        """Next non-application thing: a whole handshake message; an alert as level << 8 | description; None when more
+        wire is needed or application data stands first."""
+    def _send_handshake(self, messages: Buffer, /) -> None: ...
+    def _send_change_cipher_spec(self, /) -> None: ...
+    def _send_alert(self, level: int, description: int, /) -> None: ...
+    def _close_write(self, /) -> None:
+        """Queue close_notify; later writes raise. Idempotent."""
+    def _request_key_update(self, request_peer: bool, /) -> None: ...
+    def _expect_change_cipher_spec(self, allowed: bool, /) -> None:
+        """Whether a compatibility change_cipher_spec may stand here (from the first ClientHello until the peer's
+        Finished).
+        """
+    def _set_peer_record_size_limit(self, limit: int, /) -> None: ...
+    def _set_own_record_size_limit(self, limit: int, /) -> None: ...
+    def _set_padding(self, kind: Literal["none", "multiple", "full"], value: int, /) -> None: ...
+    def _set_limits(self, limits: dict[str, int], /) -> None: ...
+    def _set_release_threshold(self, octets: int, /) -> None: ...
+    def _open(self, /) -> None:
+        """From here on application data may be written and read: both Finished are verified and the application keys
+        are installed.
+        """
+    def _kill(self, error: BaseException, /) -> None:
+        """Wipe all keys; every later call raises `error` (data_to_send still hands out what waits, so that the alert
+        can leave).
+        """
+    # -- hooks, overridden by the subclass --
+    def _advance(self, /) -> None: ...
+    def _on_post_handshake(self, message: bytes, /) -> None: ...
+    def _on_alert(self, level: int, description: int, /) -> None: ...
+    def _record_error(self, code: str, alert: int, detail: str, /) -> BaseException:
+        """Build (and for alert >= 0: send the alert, kill) the exception that Rust then raises. alert is -1 for misuse
+        and for transport errors. Codes: bad_record_mac, record_overflow, unexpected_message, decode_error,
+        illegal_parameter, internal_error, handshake_not_complete, forked, closed, truncated, limit, buffer_too_small,
+        want_read, want_write, timed_out.
+        """
+
+@final
+class Transcript:
+    """Hash of the handshake messages in order; holds the raw first messages until the hash is known."""
+
+    def __new__(cls) -> Self: ...
+    def add(self, message: Buffer, /) -> None: ...
+    def select_hash(self, suite: int, /) -> None: ...
+    def digest(self, /) -> bytes: ...
+    def fold_hello_retry(self, /) -> None:
+        """Replace all messages so far (ClientHello1) by the synthetic message_hash message (RFC 9846 4.4.1)."""
+    @staticmethod
+    def from_client_hello1_hash(suite: int, digest: bytes, /) -> Transcript:
+        """Stateless server: the transcript that starts with message_hash(ClientHello1)."""
+    def fork(self, /) -> Transcript: ...
+
+@final
+class KeyShare:
+    """One ephemeral private key; for one agreement at most (RFC 9846 4.2.8: never one share on two connections)."""
+
+    @staticmethod
+    def generate(group: int, /) -> KeyShare: ...
+    @property
+    def group(self) -> int: ...
+    @property
+    def public(self) -> bytes: ...
+    def complete(self, peer_share: Buffer, /) -> SharedSecret:
+        """Raises ValueError for an invalid share (wrong length, not on the curve, all-zero result), RuntimeError if
+        used before.
+        """
+    @staticmethod
+    def respond(group: int, peer_share: Buffer, /) -> tuple[bytes, SharedSecret]:
+        """Server side in one step: own share (or KEM ciphertext) and the shared secret. Raises ValueError for an
+        invalid share.
+        """
+
+def supported_groups() -> tuple[int, ...]: ...
+
+@final
+class SharedSecret:
+    """Result of a key exchange; consumed by EarlySchedule.into_handshake."""
+
+@final
+class Psk:
+    """A pre-shared key held in Rust: from the resumption secret, or external."""
+
+    @staticmethod
+    def external(suite: int, secret: Buffer, /) -> Psk: ...
+
+@final
+class KeyLog:
+    """Appends NSS key log lines to a file made with mode 0600; one handle may serve many connections."""
+
+    def __new__(cls, path: str, /) -> Self: ...
+
+@final
+class EarlySchedule:
+    """State "early secret". Consumed by into_handshake; later use raises RuntimeError."""
+
+    def __new__(cls, suite: int, psk: Psk | None = None, /) -> Self: ...
+    def binder(self, truncated_transcript: Transcript, external: bool, /) -> bytes: ...
+    def verify_binder(self, truncated_transcript: Transcript, external: bool, binder: Buffer, /) -> bool: ...
+    def into_handshake(
+        self, shared: SharedSecret | None, transcript: Transcript, key_log: KeyLog | None, client_random: bytes, /
+    ) -> HandshakeSchedule: ...
+
+@final
+class HandshakeSchedule:
+    """State "handshake secret": transcript ClientHello..ServerHello."""
+
+    def install_read(self, layer: RecordLayer, /) -> None:
+        """Install the peer's handshake traffic keys. Raises the record layer's unexpected_message where a partial
+        message is buffered.
+        """
+    def install_write(self, layer: RecordLayer, /) -> None: ...
+    def finished_mac(self, sender_is_client: bool, transcript: Transcript, /) -> bytes: ...
+    def verify_finished(self, sender_is_client: bool, transcript: Transcript, verify_data: Buffer, /) -> bool: ...
+    def into_application(self, transcript: Transcript, /) -> ApplicationSchedule:
+        """Transcript ClientHello..server Finished. Client handshake keys stay usable: finished_mac and verify_finished
+        move along.
+        """
+
+@final
+class ApplicationSchedule:
+    """State "main secret": application traffic, exporter, and after the client Finished the resumption secret."""
+
+    def finished_mac(self, sender_is_client: bool, transcript: Transcript, /) -> bytes:
+        """As in HandshakeSchedule (the client's Finished is made after the application secrets are derived)."""
+    def verify_finished(self, sender_is_client: bool, transcript: Transcript, verify_data: Buffer, /) -> bool: ...
+    def install_handshake_write(self, layer: RecordLayer, /) -> None: ...
+    def install_handshake_read(self, layer: RecordLayer, /) -> None: ...
+    def install_read(self, layer: RecordLayer, /) -> None: ...
+    def install_write(self, layer: RecordLayer, /) -> None: ...
+    def forget_handshake(self, /) -> None:
+        """Wipe the handshake traffic secrets once both Finished are done."""
+    def derive_resumption(self, transcript: Transcript, /) -> None:
+        """Transcript ClientHello..client Finished."""
+    def resumption_psk(self, ticket_nonce: Buffer, /) -> Psk: ...
+    def export(self, label: bytes, context: bytes, length: int, /) -> bytes: ...
+
+def post_handshake_finished_mac(layer: RecordLayer, own: bool, transcript: Transcript, /) -> bytes:
+    """Finished of post-handshake authentication, under the client's current application traffic secret (RFC 9846
+    4.4.4); `own` says whether the client is this end."""
+
+@final
+class CookieKey:
+    """Random AEAD key for stateless HelloRetryRequest cookies; never leaves Rust."""
+
+    def __new__(cls) -> Self: ...
+    def seal(self, data: Buffer, associated: Buffer, /) -> bytes: ...
+    def open(self, cookie: Buffer, associated: Buffer, /) -> bytes | None: ...
+
+def random_bytes(octets: int, /) -> bytes: ...
+def constant_time_equal(a: Buffer, b: Buffer, /) -> bool: ...
+def fork_generation() -> int: ...
+def aead_limit(provider: str, suite: int, octets: int, rounds: int, open: bool, /) -> float:
+    """Seconds that `rounds` raw AEAD operations of `octets` take on this thread: the limit in `tlscore bench`."""
+
+SUITES: Final[tuple[int, ...]]

@@ -1,0 +1,123 @@
+"""Names that a peer is reached by: DNS names and IP addresses.
+
+`ServerName.parse` takes what a user writes and gives a `DnsName` in its wire form (A-labels, lower case, no final dot)
+or an `IpAddress`. A name goes into server_name (SNI) and is what the certificate is checked for; an IP address is only
+checked. Names outside ASCII are IDNA 2008 and need the `idna` package, since the codec of the standard library speaks
+IDNA 2003, which maps some names to other hosts.
+"""
+
+from __future__ import annotations
+
+from tlscore.errors import ConfigError, escape
+from tlscore.record import Record
+
+_LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+_DIGITS = frozenset("0123456789")
+
+
+class ServerName(Record):
+    """A reference identity (RFC 9525 6.1): what the certificate must be for."""
+
+    text: str
+
+    @staticmethod
+    def parse(name: str | bytes | ServerName) -> DnsName | IpAddress:
+        """Read a DNS name or an IP address. Raises ConfigError if it is neither."""
+        if isinstance(name, (DnsName, IpAddress)):
+            return name
+        if isinstance(name, bytes) and name.isascii():
+            name = name.decode("ascii")
+        if not isinstance(name, str):
+            raise _refusal(name, "is no text", 'give a name such as "example.org", or an IP address as text')
+        if ":" in name or name.rpartition(".")[2][:1] in _DIGITS:
+            return _parse_address(name)
+        return DnsName(_parse_dns(name))
+
+    @property
+    def sni(self) -> bytes | None:
+        """What stands in the server_name extension; None for an IP address."""
+        return None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class DnsName(ServerName):
+    """A DNS name in A-label form."""
+
+    @property
+    def sni(self) -> bytes | None:
+        return self.text.encode("ascii")
+
+
+class IpAddress(ServerName):
+    """An IPv4 or IPv6 address. RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted in "HostName"."."""
+
+
+def _refusal(name: object, why: str, remedy: str) -> ConfigError:
+    return ConfigError(
+        f"the name {escape(repr(name), 120)} {why}", remedy=remedy, section="RFC 9525 6.1", code="TLS-CONFIG-NAME"
+    )
+
+
+def _parse_address(name: str) -> DnsName | IpAddress:
+    import ipaddress
+
+    bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    # A zone says which interface leads there; certificates do not know it (RFC 4007 11.2: of local meaning only).
+    bare = bare.partition("%")[0]
+    try:
+        return IpAddress(str(ipaddress.ip_address(bare)))
+    except ValueError:
+        pass
+    if ":" in name:
+        raise _refusal(name, "is no IPv6 address", "give host and port apart, and the name without the port")
+    if _DIGITS.issuperset(name.rstrip(".").rpartition(".")[2]):
+        raise _refusal(name, "is no IPv4 address", "write four numbers from 0 to 255, or a DNS name")
+    return DnsName(_parse_dns(name))
+
+
+def _parse_dns(name: str) -> str:
+    host = name[:-1] if name.endswith(".") else name
+    if not host:
+        raise _refusal(name, "is empty", 'give a name such as "example.org"')
+    host = host.lower() if host.isascii() else _to_a_labels(host)
+    if len(host) > 253:
+        raise _refusal(name, "has more than 253 characters", "DNS knows no such name (RFC 1035 2.3.4)")
+    for label in host.split("."):
+        # RFC 1035 2.3.4 and RFC 1123 2.1; the underscore is no host name, but internal DNS has many.
+        if not 1 <= len(label) <= 63:
+            raise _refusal(name, "has a label that is empty or longer than 63 characters", "check the dots of the name")
+        if not _LABEL_CHARACTERS.issuperset(label) or label[0] == "-" or label[-1] == "-":
+            hint = (
+                "give the host alone, without scheme, port or path" if set("/:@") & set(name) else "check its spelling"
+            )
+            raise _refusal(name, f"has the label {escape(label, 80)!r}, which no host name may have", hint)
+    return host
+
+
+def _to_a_labels(host: str) -> str:
+    try:
+        import idna
+    except ImportError:
+        raise _refusal(
+            host, "has characters outside ASCII", "run `pip install tlscore[idna]`, or give the name in its xn-- form"
+        ) from None
+    try:
+        encoded: str = idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise _refusal(host, f"is not valid in IDNA 2008: {error}", "check its spelling") from None
+    return encoded.lower()
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name of a certificate, perhaps with a wildcard, stands for `name`; both lower case, in A-labels.
+
+    Source:   RFC 9525 section 6.3: the wildcard is the whole leftmost label, and stands for exactly one label.
+    """
+    if pattern == name:
+        return True
+    if not pattern.startswith("*."):
+        return False
+    label, dot, parent = name.partition(".")
+    return bool(label and dot) and parent == pattern[2:]

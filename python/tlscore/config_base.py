@@ -1,0 +1,138 @@
+"""What clients and servers have in common: the settings of both, their checks, and what a configuration may not do.
+
+A configuration is a frozen record. Lists of names become tuples of codes, each list of the policy may be replaced, and
+`replace` runs every check again. Private keys are never written anywhere, so pickling a configuration that holds an
+identity is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from tlscore import defaults, policies, settings
+from tlscore.errors import ConfigError, unknown_keyword
+from tlscore.iana import CipherSuite, NamedGroup, SignatureScheme
+from tlscore.policies import Policy
+from tlscore.record import Record
+from tlscore.settings import Limits, Padding
+
+if TYPE_CHECKING:
+    from tlscore.certs.identity import Identity
+
+Codes = tuple[str | int, ...] | list[str | int] | tuple[str, ...] | list[str] | tuple[int, ...] | list[int]
+_POLICY_FIELDS = ("versions", "suites", "groups", "key_shares", "schemes", "cert_schemes")
+
+
+class Config(Record, kw_only=True):
+    """What both ends have in common."""
+
+    policy: Policy
+    versions: tuple[int, ...]
+    suites: tuple[int, ...]
+    groups: tuple[int, ...]
+    key_shares: tuple[int, ...]
+    schemes: tuple[int, ...]
+    cert_schemes: tuple[int, ...]
+    identities: tuple[Identity, ...]
+    alpn: tuple[str, ...]
+    record_size_limit: int | None
+    padding: Padding
+    middlebox_compatibility: bool
+    key_log: str | None
+    handshake_timeout: float
+    limits: Limits
+    clock: Callable[[], datetime] | None
+    interpreter_release_threshold: int
+
+    # What the handshake prepares once for a configuration; no field, so neither compared nor pickled.
+    __slots__ = ("_cache",)
+    _cache: ClassVar[object | None]
+
+    role: ClassVar[str]
+
+    def _refuse_unknown(self, unknown: Mapping[str, object]) -> None:
+        for name in unknown:
+            raise unknown_keyword(type(self).__name__, name, type(self)._fields)
+
+    def _policy_values(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The six lists of the policy, each replaced where the caller gave one."""
+        policy: Policy = policies.DEFAULT if given["policy"] is None else given["policy"]
+        settings.instance("policy", policy, Policy, "take one from tlscore.policies, such as policies.DEFAULT")
+        chosen: dict[str, Any] = {"policy": policy}
+        chosen["versions"] = settings.versions(
+            policy.versions if given["versions"] is None else given["versions"], policies.IMPLEMENTED_VERSIONS
+        )
+        for field, registry, implemented in (
+            ("suites", CipherSuite, policies.IMPLEMENTED_SUITES),
+            ("groups", NamedGroup, policies.IMPLEMENTED_GROUPS),
+            ("schemes", SignatureScheme, policies.IMPLEMENTED_SCHEMES),
+            ("cert_schemes", SignatureScheme, policies.IMPLEMENTED_CERT_SCHEMES),
+        ):
+            value = getattr(policy, field) if given[field] is None else given[field]
+            if value is getattr(policies.DEFAULT, field):
+                chosen[field] = value  # checked by the tests already
+                continue
+            # Without cert_schemes the extension is not sent, and `schemes` speaks for certificates too (RFC 9846
+            # 4.3.3).
+            chosen[field] = settings.codes(field, value, registry, implemented, empty=field == "cert_schemes")
+        chosen["key_shares"] = settings.key_shares(given["key_shares"], chosen["groups"], policy.key_shares)
+        return chosen
+
+    def _common_values(self, given: dict[str, Any]) -> dict[str, Any]:
+        lowest, highest = defaults.RECORD_SIZE_LIMIT_OCTETS
+        limit = given["record_size_limit"]
+        if limit is not None:
+            settings.whole_number("record_size_limit", limit, lowest, highest, "RFC 8449 4")
+        padding = Padding() if given["padding"] is None else given["padding"]
+        limits = Limits() if given["limits"] is None else given["limits"]
+        threshold = given["interpreter_release_threshold"]
+        return {
+            **self._policy_values(given),
+            "identities": settings.identities("identities", given["identities"]),
+            "alpn": settings.alpn(given["alpn"]),
+            "record_size_limit": limit,
+            "padding": settings.instance(
+                "padding", padding, Padding, "give Padding.none(), .to_multiple(n) or .full()"
+            ),
+            "middlebox_compatibility": settings.flag("middlebox_compatibility", given["middlebox_compatibility"]),
+            "key_log": settings.key_log(given["key_log"]),
+            "handshake_timeout": settings.seconds("handshake_timeout", given["handshake_timeout"]),
+            "limits": settings.instance("limits", limits, Limits, "give Limits(...)"),
+            "clock": settings.clock(given["clock"]),
+            "interpreter_release_threshold": settings.whole_number(
+                "interpreter_release_threshold", threshold, 0, 2**31 - 1
+            ),
+        }
+
+    def _fill(self, values: dict[str, Any]) -> None:
+        Record.__init__(self, **values)
+        object.__setattr__(self, "_cache", None)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same configuration with some settings changed; every check runs again.
+
+        A new `policy` replaces the lists that came from the old one; lists that were set one by one stay.
+        """
+        self._refuse_unknown({name: value for name, value in changes.items() if name not in type(self)._fields})
+        kept = self._as_dict()
+        for field in _POLICY_FIELDS:
+            from_policy = getattr(self, field) == getattr(self.policy, field)
+            if field not in changes and (
+                from_policy if "policy" in changes else field == "key_shares" and "groups" in changes
+            ):
+                kept[field] = None
+        return type(self)(**{**kept, **changes})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.identities:
+            raise ConfigError(
+                f"this {type(self).__name__} holds an identity, and private keys are never pickled",
+                remedy="build the configuration where it is used, from files or from a signer",
+                code="TLS-CONFIG-PICKLE",
+            )
+        return super().__reduce__()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self

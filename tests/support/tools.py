@@ -1,0 +1,61 @@
+"""What a test needs from outside the project: programs of other projects, and test vectors too large to carry.
+
+A test asks for a program by name. Where continuous integration runs (CI=true), a missing program is an error: the run
+promised to install it, and a skip would hide that nothing was compared. On anybody's own machine the test is skipped,
+and the reason says what to install. Vectors live beside the repository; they are always optional.
+"""
+
+import json
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+VECTORS = REPOSITORY.parent / "shared" / "vectors"
+
+# Program -> the Debian package that brings it.
+PACKAGES = {
+    "openssl": "openssl",
+    "gnutls-cli": "gnutls-bin",
+    "gnutls-serv": "gnutls-bin",
+    "curl": "curl",
+    "valgrind": "valgrind",
+    "cargo": "cargo",
+}
+
+
+def in_ci() -> bool:
+    """Whether this run is one that must not skip a comparison for want of a program."""
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def require_tool(name: str) -> str:
+    """Path of the program `name`; fails in CI and skips elsewhere when it is missing."""
+    path = shutil.which(name)
+    if path is not None:
+        return path
+    reason = f"the program {name} is not installed (Debian package: {PACKAGES.get(name, name)})"
+    if in_ci():
+        pytest.fail(f"{reason}; CI must install it", pytrace=False)
+    pytest.skip(reason)
+
+
+def require_vectors(*parts: str) -> Path:
+    """Path of a file or folder of the shared test vectors; skips where they were not laid beside the repository."""
+    path = VECTORS.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"the test vectors {'/'.join(parts)} are not beside the repository (../shared/vectors)")
+    return path
+
+
+@cache
+def _load(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load_vectors(*parts: str) -> object:
+    """Parsed JSON of one vector file; read once in a run."""
+    return _load(require_vectors(*parts))
