@@ -1,0 +1,510 @@
+"""One TLS connection without a socket: octets in, octets out, events.
+
+The record layer below (Rust) owns keys, buffers and locks; this class owns the state of the handshake and is the one
+place where an error becomes an alert and the end of the connection. Rust calls four hooks: `_advance` while the
+handshake runs, `_on_post_handshake` and `_on_alert` afterwards, `_record_error` to make an exception. After a failure
+every call raises the original error. One thread may read while another one writes.
+
+    receive(wire) ─► _advance ─► machine.step(state, message) ─► state     data_to_send() ─► wire
+"""
+
+from typing import TYPE_CHECKING, Literal, cast
+
+from tlscore import errors, trace
+from tlscore._core import RecordLayer
+from tlscore.errors import TlsError
+from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
+from tlscore.handshake import machine
+from tlscore.handshake.client13 import send_client_hello
+from tlscore.handshake.machine import Closed, State
+from tlscore.handshake.output import Output
+from tlscore.handshake.plans import client_plan, server_plan
+from tlscore.handshake.post_handshake import request_certificate
+from tlscore.handshake.proofs import SignatureVerified
+from tlscore.handshake.server13 import ExpectClientHello
+from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, SignatureScheme
+from tlscore.wire import decode
+
+if TYPE_CHECKING:
+    from tlscore.certs.names import ServerName
+    from tlscore.certs.peer import PeerIdentity
+    from tlscore.config import ClientConfig, ServerConfig
+    from tlscore.handshake.outcome import Outcome
+
+_CLOSED = Closed()
+_FATAL = AlertLevel.fatal
+# RFC 9266 4.2: the label, an empty context, 32 octets.
+_EXPORTER_BINDING = (b"EXPORTER-Channel-Binding", b"", 32)
+
+# What the record layer reports -> the class of the error. What ends the connection has an alert, or is "truncated".
+_RECORD_ERRORS: dict[str, type[TlsError]] = {
+    "bad_record_mac": errors.BadRecordMac,
+    "record_overflow": errors.RecordOverflow,
+    "unexpected_message": errors.UnexpectedMessage,
+    "decode_error": errors.DecodeError,
+    "illegal_parameter": errors.IllegalParameter,
+    "internal_error": errors.InternalError,
+    "limit": errors.UnexpectedMessage,
+    "handshake_not_complete": errors.HandshakeNotComplete,
+    "forked": errors.ForkedConnectionError,
+    "closed": errors.ConnectionClosedError,
+    "truncated": errors.TruncationError,
+    "buffer_too_small": errors.BufferTooSmall,
+    "want_read": errors.WantReadError,
+    "want_write": errors.WantWriteError,
+    "timed_out": errors.OperationTimeout,
+}
+_SECTIONS = {
+    "bad_record_mac": "RFC 9846 5.2",
+    "record_overflow": "RFC 9846 5.2",
+    "handshake_not_complete": "RFC 9846 4.5.3",
+    "closed": "RFC 9846 6.1",
+    "truncated": "RFC 9846 6.1",
+}
+_REMEDIES = {
+    "handshake_not_complete": "exchange data_to_send() and receive() with the peer until HandshakeCompleted",
+    "forked": "make the connection in the process that uses it",
+    "closed": "this side has sent close_notify; open another connection to send more",
+}
+
+
+class Connection(RecordLayer):
+    """A client or server connection, made by `ClientConfig.connection` or `ServerConfig.connection`.
+
+    `receive`, `data_to_send`, `write`, `write_many`, `write_into`, `wire_size`, `read` and `read_into` come from the
+    record layer; no call blocks, none touches a socket.
+    """
+
+    __slots__ = ("_diagnostic", "_error", "_events", "_is_client", "_key_updates", "_out", "_state", "_trace")
+
+    def __init__(
+        self,
+        is_client: bool,
+        config: "ClientConfig | ServerConfig",
+        name: "ServerName | None" = None,
+        reference: "ServerName | None" = None,
+        *,
+        cookie_context: bytes = b"",
+    ) -> None:
+        """Start a connection; a client's ClientHello waits in `data_to_send()`.
+
+        Takes:    name: what a client sends; reference: whom the server's certificate must be for. cookie_context: what
+                  a server binds the cookies of HelloRetryRequest to, such as the client's address.
+        """
+        self._is_client = is_client
+        self._events: list[Event] = []
+        self._trace: bytearray | bytes = bytearray()
+        self._error: TlsError | None = None
+        self._diagnostic: str | None = None
+        self._key_updates = (0, 0)
+        self._out: Output | None = Output(self, self._trace, self._events)
+        self._state: State = _CLOSED
+        if is_client:
+            plan = client_plan(cast("ClientConfig", config))
+            plan.prepare(self)
+            self._state = send_client_hello(plan, name, reference, self._out)
+        else:
+            server = server_plan(cast("ServerConfig", config))
+            server.prepare(self)
+            if server.cookie_key is not None:
+                # RFC 9846 4.3.2: "it may receive an unprotected record of type change_cipher_spec between the first and
+                # second ClientHello [...]. Servers operating statelessly MUST ignore these records."
+                self._expect_change_cipher_spec(True)
+            self._state = ExpectClientHello(server, cookie_context)
+        del self._out.layer
+
+    # -- events and the end --------------------------------------------------------------------------------------------
+
+    def events(self) -> list[Event]:
+        """What happened since the last call, in order. Opens what waits up to the next application data.
+
+        Raises:   the original error after a failure; the AlertError of what waits, if that is bad.
+        """
+        self._check()
+        if self.handshake_complete:
+            self._poll()
+            self._note_key_updates()
+        happened, events = [], self._events
+        while events:
+            happened.append(events.pop(0))
+        return happened
+
+    def eof(self) -> None:
+        """The stream below has ended: nothing will be received any more.
+
+        Raises:   TruncationError where the peer did not say close_notify before; the connection is dead then. Where
+                  application data still waits to be read, nothing is raised: call again when it is read.
+        Source:   RFC 9846 section 6.1.
+        """
+        self._check()
+        if self.handshake_complete:
+            self._poll()
+            if self.peer_closed or self.pending_plaintext:
+                return
+            cause = "the stream ended without close_notify: data may be missing"
+        else:
+            expected = machine.expected_text(self._state)
+            cause = f"the peer ended the stream during the handshake, where {expected} should come"
+        error = errors.TruncationError(cause, remedy=self._eof_remedy(), section="RFC 9846 6.1")
+        self._fail(error, None)
+        raise error
+
+    def close(self) -> None:
+        """Say that we send nothing more; reading goes on. Before the handshake is complete this gives it up.
+
+        Effects:  close_notify waits in `data_to_send()`, after user_canceled where the handshake was still running.
+        Source:   RFC 9846 section 6.1.
+        """
+        self._check()
+        if self.handshake_complete:
+            self._close_write()
+            return
+        self._cancel()
+
+    def abort(self) -> None:
+        """Give the connection up without close_notify: the peer sees a truncated stream. Does nothing to a dead one."""
+        if self._error is not None:
+            return
+        if not self.handshake_complete:
+            self._cancel()
+            return
+        self._fail(errors.ConnectionClosedError("the connection was aborted on this side"), None)
+
+    def _cancel(self) -> None:
+        # RFC 9846 6.1: "This alert MUST be followed by a "close_notify"."
+        self._send_alert(AlertLevel.warning, AlertDescription.user_canceled)
+        self._close_write()
+        self._fail(errors.ConnectionClosedError("the connection was closed on this side during the handshake"), None)
+
+    def update_keys(self, request_peer: bool = False) -> None:
+        """Go on to new write keys; `request_peer` asks the peer to do the same (RFC 9846 4.7.3)."""
+        self._check_complete()
+        self._request_key_update(request_peer)
+
+    def request_client_certificate(self) -> bytes:
+        """Server: ask the client to authenticate now; a ClientCertificateReceived event with this value answers.
+
+        Raises:   UsageError where the client did not offer that, or this server has no trust for clients.
+        Source:   RFC 9846 section 4.7.2.
+        """
+        self._check_complete()
+        if self.role != "server":
+            raise errors.UsageError("only servers ask for a certificate after the handshake", section="RFC 9846 4.7.2")
+        return request_certificate(self._state, Output(self, bytearray(), self._events))
+
+    # -- what was agreed -----------------------------------------------------------------------------------------------
+
+    @property
+    def _outcome(self) -> "Outcome | None":
+        return getattr(self._state, "outcome", None)
+
+    @property
+    def role(self) -> Literal["client", "server"]:
+        return "client" if self._is_client else "server"
+
+    @property
+    def handshake_complete(self) -> bool:
+        """Whether application data may flow. False again after a failure."""
+        return self._outcome is not None
+
+    @property
+    def version(self) -> str | None:
+        return "TLSv1.3" if self._outcome is not None else None
+
+    @property
+    def suite(self) -> str | None:
+        """IANA name of the cipher suite."""
+        outcome = self._outcome
+        return CipherSuite.name_of(outcome.suite) if outcome is not None else None
+
+    @property
+    def group(self) -> str | None:
+        """IANA name of the group of the key exchange."""
+        outcome = self._outcome
+        return NamedGroup.name_of(outcome.group) if outcome is not None else None
+
+    @property
+    def peer_scheme(self) -> str | None:
+        """IANA name of the scheme that the peer signed with."""
+        outcome = self._outcome
+        peer = outcome.peer if outcome is not None else None
+        return SignatureScheme.name_of(peer.scheme) if isinstance(peer, SignatureVerified) else None
+
+    @property
+    def own_scheme(self) -> str | None:
+        """IANA name of the scheme that we signed with."""
+        outcome = self._outcome
+        scheme = outcome.own_scheme if outcome is not None else None
+        return SignatureScheme.name_of(scheme) if scheme is not None else None
+
+    @property
+    def peer_identity(self) -> "PeerIdentity | None":
+        """Who the peer's certificate says it is; believe it only where `authenticated` is True."""
+        outcome = self._outcome
+        chain = outcome.chain if outcome is not None else None
+        return chain.identity if chain is not None else None
+
+    @property
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The peer's certificates in DER, its own first; empty where it showed none."""
+        outcome = self._outcome
+        chain = outcome.chain if outcome is not None else None
+        return chain.chain if chain is not None else ()
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the peer's certificate was verified: False for a client that showed none, and after an opt-out."""
+        outcome = self._outcome
+        return outcome is not None and outcome.authenticated
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol that was selected."""
+        outcome = self._outcome
+        return outcome.alpn if outcome is not None else None
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for."""
+        outcome = self._outcome
+        return outcome.server_name if outcome is not None else None
+
+    @property
+    def hello_retried(self) -> bool:
+        """Whether the server asked for a second ClientHello."""
+        outcome = self._outcome
+        return outcome is not None and outcome.retried
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection failed, or both sides have said close_notify."""
+        return self._error is not None or (self.peer_closed and self.write_closed)
+
+    @property
+    def error(self) -> TlsError | None:
+        """The error that ended the connection."""
+        return self._error
+
+    @property
+    def diagnostic(self) -> str | None:
+        """Why no client certificate was sent although the server asked, where that was so."""
+        return self._diagnostic
+
+    @property
+    def trace(self) -> tuple[trace.TraceStep, ...]:
+        """The steps of the handshake so far, as (step 1..22, text)."""
+        return trace.describe(self._trace)
+
+    def export_keying_material(self, label: str | bytes, context: bytes, length: int) -> bytes:
+        """Keys for another protocol, bound to this connection (RFC 9846 7.5, RFC 5705)."""
+        self._check_complete()
+        outcome = self._outcome
+        assert outcome is not None
+        octets = label.encode("ascii") if isinstance(label, str) else label
+        return outcome.schedule.export(octets, context, length)
+
+    def channel_binding(self, kind: str = "tls-exporter") -> bytes:
+        """The channel binding `kind`: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929)."""
+        self._check_complete()
+        outcome = self._outcome
+        assert outcome is not None
+        if kind == "tls-exporter":
+            return outcome.schedule.export(*_EXPORTER_BINDING)
+        if kind != "tls-server-end-point":
+            raise errors.UsageError(
+                f'there is no channel binding "{errors.escape(kind, 40)}" in TLS 1.3',
+                remedy='use "tls-exporter" or "tls-server-end-point"',
+                section="RFC 9266 4.2",
+            )
+        from tlscore.certs.end_point import server_end_point
+
+        leaf = self.peer_chain[0] if self.role == "client" else outcome.own_leaf
+        assert leaf is not None
+        return server_end_point(leaf)
+
+    def __repr__(self) -> str:
+        agreed = f" {self.version} {self.suite} {self.group}" if self.handshake_complete else ""
+        return f"<Connection {self.role} {type(self._state).__name__}{agreed}>"
+
+    # -- hooks that the record layer calls -----------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Drive the handshake with what was received."""
+        out = self._out
+        if out is None:
+            return
+        # Only while it runs: a half-open connection that is dropped must go at once, not with the next collection.
+        out.layer = self
+        try:
+            while True:
+                item = self._pull()
+                if item is None:
+                    break
+                if isinstance(item, int):
+                    self._on_handshake_alert(item >> 8, item & 0xFF)
+                    continue
+                self._state = self._step(self._state, item, out)
+                if self.handshake_complete:
+                    self._complete(out)
+                    break
+        except BaseException as failure:
+            raise self._died(failure) from None
+        finally:
+            del out.layer
+
+    def _on_post_handshake(self, message: bytes, /) -> None:
+        recorded = bytearray(self._trace)
+        out = Output(self, recorded, self._events)
+        try:
+            self._state = self._step(self._state, message, out)
+        except BaseException as failure:
+            raise self._died(failure) from None
+        self._diagnostic = out.diagnostic or self._diagnostic
+
+    def _on_alert(self, level: int, description: int, /) -> None:
+        if description == AlertDescription.close_notify:
+            self._events.append(PeerClosed())
+            return
+        if description == AlertDescription.user_canceled:
+            # RFC 9846 6.1: "Receiving implementations SHOULD continue to read data from the peer until a "close_notify"
+            # is received"
+            self._events.append(AlertReceived(level, description, AlertDescription.name_of(description)))
+            return
+        # RFC 9846 6.2: "All alerts defined below in this section, as well as all unknown alerts, are universally
+        # considered fatal as of TLS 1.3", whatever their level says.
+        error = errors.received_alert(description, level, role=self.role)
+        if self._diagnostic is not None:
+            error.add_note(self._diagnostic)
+        self._fail(error, None)
+        raise error
+
+    def _record_error(self, code: str, alert: int, detail: str, /) -> BaseException:
+        if self._error is not None:
+            return self._error.with_traceback(None)
+        error = _RECORD_ERRORS.get(code, errors.InternalError)(
+            detail, remedy=_REMEDIES.get(code, ""), section=_SECTIONS.get(code, "")
+        )
+        if alert >= 0:
+            self._fail(error, alert)
+        elif code == "truncated":
+            self._fail(error, None)
+        return error
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _step(state: State, raw: bytes, out: Output) -> State:
+        if not machine.expects(state, raw[0]):
+            raise machine.unexpected_type(state, raw[0])
+        out.raw = raw
+        return machine.step(state, decode(raw), out)
+
+    def _complete(self, out: Output) -> None:
+        """The handshake is over: report it, and let go of what only it needed."""
+        outcome = self._outcome
+        assert outcome is not None
+        self._events.append(
+            HandshakeCompleted(
+                "TLSv1.3",
+                CipherSuite.name_of(outcome.suite),
+                NamedGroup.name_of(outcome.group),
+                outcome.alpn,
+                outcome.chain,
+                outcome.authenticated,
+            )
+        )
+        self._diagnostic = out.diagnostic
+        self._trace = bytes(self._trace)
+        self._out = None
+
+    def _on_handshake_alert(self, level: int, description: int) -> None:
+        if description != AlertDescription.close_notify:
+            self._on_alert(level, description)
+            return
+        canceled = any(isinstance(event, AlertReceived) for event in self._events)
+        error = errors.TransportError(
+            "the peer canceled the handshake" if canceled else "the peer closed the connection during the handshake",
+            remedy=self._eof_remedy(),
+            section="RFC 9846 6.1",
+            code="TLS-CLOSED_IN_HANDSHAKE",
+            sender="peer",
+            alert_received=description,
+        )
+        self._fail(error, None)
+        raise error
+
+    def _eof_remedy(self) -> str:
+        """What a silent peer most likely means, by the step that was reached."""
+        stage = self._state.stage
+        if self.handshake_complete:
+            return "the peer, or something on the way, broke the connection off: do not trust the length of the data"
+        if self.role == "client":
+            if stage <= 6:
+                return "check that the port speaks TLS 1.3 and that the server accepts what we offer; read its log"
+            return "the server gave up in the middle of its flight: read its log"
+        if stage <= 3:
+            return "the client connected and said nothing that we could answer: a port check, or a client without TLS"
+        return "most likely the client does not accept our certificate, or what we selected: read its log"
+
+    def _check(self) -> None:
+        if self._error is not None:
+            # Each raise lengthens the traceback of its exception: without this, a dead connection that is asked again
+            # and again would grow.
+            raise self._error.with_traceback(None)
+
+    def _check_complete(self) -> None:
+        self._check()
+        if not self.handshake_complete:
+            raise errors.HandshakeNotComplete(
+                "the handshake is not complete", remedy=_REMEDIES["handshake_not_complete"], section="RFC 9846 4.5.3"
+            )
+
+    def _note_key_updates(self) -> None:
+        _, _, received, sent = self.counters
+        if (received, sent) != self._key_updates:
+            before_received, before_sent = self._key_updates
+            self._key_updates = (received, sent)
+            self._events += [KeyUpdated("received")] * (received - before_received)
+            self._events += [KeyUpdated("sent")] * (sent - before_sent)
+
+    def _died(self, failure: BaseException) -> BaseException:
+        """Make the end of whatever a handler raised: nothing that goes wrong is ever taken for consent."""
+        if failure is self._error:
+            return failure
+        if isinstance(failure, errors.UsageError) and self._error is None and failure.alert is None:
+            # A fork, seen by the record layer: the parent's connection is not ours to end.
+            return failure
+        if isinstance(failure, TlsError):
+            self._fail(failure, failure.alert if failure.alert is not None else AlertDescription.internal_error)
+            return failure
+        error = errors.InternalError(
+            f"an unexpected {type(failure).__name__} inside the handshake",
+            remedy="report this with the chained exception: it is a fault of tlscore, or of a callback",
+            code="TLS-INTERNAL_ERROR",
+        )
+        error.__cause__ = failure
+        self._fail(error, AlertDescription.internal_error)
+        return error if isinstance(failure, Exception) else failure
+
+    def _fail(self, error: TlsError, alert: int | None) -> None:
+        """The one place that sends a fatal alert and ends the connection."""
+        if self._error is not None:
+            return
+        state = self._state
+        if error.state is None:
+            error.state = type(state).__name__
+        if error.stage is None:
+            error.stage = state.stage or trace.stage_of(self._trace)
+        error.trace = trace.describe(self._trace)
+        if alert is not None:
+            try:
+                self._send_alert(_FATAL, alert)
+                error.alert_sent = alert
+            except (TlsError, RuntimeError):
+                # Nothing can be sent any more (closed, forked): the error itself is what matters.
+                error.alert_sent = None
+        self._error = error
+        self._state = _CLOSED
+        self._out = None
+        self._trace = bytes(self._trace)
+        self._kill(error)

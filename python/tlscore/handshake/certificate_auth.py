@@ -1,0 +1,188 @@
+"""Proving who we are and checking who the peer is: CertificateVerify, Finished, and the choice of scheme and identity.
+
+The three checks that make a `proofs` value live here, and only here. What a signature covers is fixed text and the
+transcript hash, so nothing that the peer chose stands at its start (RFC 9846 4.5.2). Path validation belongs to
+tlscore.certs, which is imported when the first certificate is handled: it brings `cryptography` with it.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from tlscore.errors import AlertError, ConfigError, DecryptError, GeneralError, IllegalParameter, TlsError
+from tlscore.handshake.proofs import FinishedVerified, SignatureVerified
+from tlscore.iana import SignatureScheme
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tlscore._core import Transcript
+    from tlscore.certs.identity import Identity
+    from tlscore.certs.names import ServerName
+    from tlscore.certs.verify import ChainVerified
+    from tlscore.config import ClientConfig, ServerConfig
+    from tlscore.wire.messages13 import CertificateEntry, CertificateVerify, Finished
+
+Role = Literal["client", "server"]
+
+# RFC 9846 4.5.2: 64 octets 0x20, the context string, a zero octet.
+_SIGNED_BY = {
+    "server": b" " * 64 + b"TLS 1.3, server CertificateVerify\0",
+    "client": b" " * 64 + b"TLS 1.3, client CertificateVerify\0",
+}
+# Schemes that may stand in signature_algorithms for certificates, but never sign a handshake.
+_CERTIFICATES_ONLY = frozenset(
+    (
+        SignatureScheme.rsa_pkcs1_sha1,
+        SignatureScheme.ecdsa_sha1,
+        SignatureScheme.rsa_pkcs1_sha256,
+        SignatureScheme.rsa_pkcs1_sha384,
+        SignatureScheme.rsa_pkcs1_sha512,
+    )
+)
+
+
+class FinishedKeys(Protocol):
+    """The schedules that can check a Finished."""
+
+    def verify_finished(self, sender_is_client: bool, transcript: "Transcript", verify_data: bytes, /) -> bool: ...
+
+
+def signed_content(role: Role, digest: bytes) -> bytes:
+    """What a CertificateVerify of `role` signs for a transcript hash."""
+    return _SIGNED_BY[role] + digest
+
+
+def choose_scheme(own: Sequence[int], peer: Sequence[int], allowed: Sequence[int]) -> int | None:
+    """The first scheme of our key, in our order of preference, that the peer takes and the configuration allows."""
+    for scheme in own:
+        if scheme in peer and scheme in allowed and scheme not in _CERTIFICATES_ONLY:
+            return scheme
+    return None
+
+
+def sign(identity: "Identity", scheme: int, role: Role, transcript: "Transcript") -> bytes:
+    """The signature of our CertificateVerify.
+
+    Raises:   GeneralError where the signer fails: it may be the caller's own object, and no other alert says it.
+    """
+    content = signed_content(role, transcript.digest())
+    try:
+        signature = identity.sign(scheme, content)
+    except (AlertError, ConfigError):
+        raise
+    except Exception as failure:
+        raise GeneralError(
+            f"our signer could not make a {SignatureScheme.name_of(scheme)} signature ({type(failure).__name__})",
+            remedy="see the chained exception; the key, token or service behind the identity failed",
+            code="TLS-SIGNER_FAILED",
+        ) from failure
+    if not isinstance(signature, bytes) or not signature:
+        raise GeneralError(
+            f"our signer gave {type(signature).__name__} instead of octets",
+            remedy="sign(scheme, data) must give the signature as bytes",
+            code="TLS-SIGNER_FAILED",
+        )
+    return signature
+
+
+def verify_signature(
+    chain: "ChainVerified", message: "CertificateVerify", offered: Sequence[int], role: Role, transcript: "Transcript"
+) -> SignatureVerified:
+    """Check the peer's CertificateVerify; the only maker of SignatureVerified.
+
+    Takes:    offered: the schemes that we sent; role: the peer's; transcript: up to and with its Certificate.
+    Raises:   IllegalParameter for a scheme that may not stand here, DecryptError for a wrong signature.
+    Source:   RFC 9846 section 4.5.2.
+    """
+    scheme = message.algorithm
+    # RFC 9846 4.5.2: "the signature algorithm used in the signature MUST be one of those present in the
+    # supported_signature_algorithms field"
+    if scheme not in offered:
+        raise _bad_scheme(scheme, "which we did not offer")
+    # RFC 9846 4.5.2: "The SHA-1 algorithm MUST NOT be used in any signatures of CertificateVerify messages."
+    if scheme in _CERTIFICATES_ONLY:
+        raise _bad_scheme(scheme, "which signs certificates only, never a TLS 1.3 handshake")
+    # RFC 9846 4.5.2: "the signature algorithm MUST be compatible with the key in the sender's end-entity certificate"
+    if scheme not in chain.signature_schemes:
+        raise _bad_scheme(scheme, "which does not fit the key in its certificate")
+    from tlscore.certs import signatures
+
+    # RFC 9846 4.5.2: "If the verification fails, the receiver MUST terminate the handshake with a "decrypt_error"
+    # alert."
+    signatures.verify(chain.public_key, scheme, message.signature, signed_content(role, transcript.digest()))
+    return SignatureVerified(chain, scheme)
+
+
+def _bad_scheme(scheme: int, why: str) -> IllegalParameter:
+    return IllegalParameter(
+        f"the peer's CertificateVerify uses {SignatureScheme.name_of(scheme)}, {why}",
+        section="RFC 9846 4.5.2",
+        code="TLS-BAD_SIGNATURE_SCHEME",
+    )
+
+
+def verify_finished(
+    schedule: FinishedKeys, role: Role, transcript: "Transcript", message: "Finished"
+) -> FinishedVerified:
+    """Check the peer's Finished, in constant time; the only maker of FinishedVerified in the main handshake."""
+    # RFC 9846 4.5.3: "Recipients of Finished messages MUST verify that the contents are correct and if incorrect MUST
+    # terminate the connection with a "decrypt_error" alert."
+    if not schedule.verify_finished(role == "client", transcript, message.verify_data):
+        raise bad_finished(role)
+    return FinishedVerified(role)
+
+
+def bad_finished(role: Role) -> DecryptError:
+    return DecryptError(
+        f"the Finished of the {role} does not match the handshake",
+        remedy="something on the way changed the handshake, or one of the two ends computes other keys",
+        section="RFC 9846 4.5.3",
+        code="TLS-BAD_FINISHED",
+    )
+
+
+def _now(config: "ClientConfig | ServerConfig") -> "datetime":
+    from datetime import UTC, datetime
+
+    if config.clock is None:
+        return datetime.now(UTC)
+    try:
+        return config.clock()
+    except Exception as failure:
+        raise GeneralError(
+            f"the configuration's clock failed ({type(failure).__name__})",
+            remedy="clock must give an aware datetime",
+            code="TLS-CLOCK_FAILED",
+        ) from failure
+
+
+def chain_of(entries: Sequence["CertificateEntry"]) -> tuple[bytes, ...]:
+    return tuple([entry.cert_data for entry in entries])
+
+
+def verify_server_chain(
+    config: "ClientConfig", reference: "ServerName | None", entries: Sequence["CertificateEntry"]
+) -> "ChainVerified":
+    """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check."""
+    from tlscore.certs import verify
+    from tlscore.danger import AcceptAnyPeer, SkipNameCheck
+
+    authentication = config.authentication
+    chain = chain_of(entries)
+    if isinstance(authentication, AcceptAnyPeer):
+        return verify.accept_unverified(chain, authentication.reason)
+    if isinstance(authentication, SkipNameCheck):
+        return verify.verify_server(chain, authentication.trust, None, _now(config))
+    if reference is None:
+        raise TlsError("a connection that verifies its server was made without a name to verify")
+    return verify.verify_server(chain, authentication.trust, reference, _now(config))
+
+
+def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEntry"]) -> "ChainVerified":
+    """Server: validate a client's chain against the anchors for clients."""
+    from tlscore.certs import verify
+
+    trust = config.client_trust
+    if trust is None:
+        raise TlsError("a server asked for a client certificate without trust for clients")
+    return verify.verify_client(chain_of(entries), trust, _now(config))

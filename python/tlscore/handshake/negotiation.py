@@ -1,0 +1,269 @@
+"""What a server makes of a ClientHello: the checks that every offer must pass, and the selection of each parameter.
+
+`check_offer` holds the client to the rules of RFC 9846 9.2 and 4.3.8 and gives the offer in the form that selection
+needs; the `select_` functions are orthogonal, as RFC 9846 4.2.1 says, and each failure names both lists, ours and the
+client's. Nothing here signs or computes keys: a hopeless ClientHello must be cheap.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tlscore.errors import (
+    HandshakeFailure,
+    IllegalParameter,
+    MissingExtension,
+    NoApplicationProtocol,
+    ProtocolVersionError,
+    UnrecognizedName,
+    escape,
+)
+from tlscore.handshake.certificate_auth import choose_scheme
+from tlscore.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.record import Record
+from tlscore.wire import (
+    Alpn,
+    CertificateAuthorities,
+    ClientHello,
+    Cookie,
+    EarlyDataIndication,
+    KeyShareClientHello,
+    KeyShareEntry,
+    PreSharedKeyClientHello,
+    PskKeyExchangeModes,
+    RecordSizeLimit,
+    ServerName,
+    SignatureAlgorithms,
+    SupportedGroups,
+    SupportedVersions,
+)
+
+if TYPE_CHECKING:
+    from tlscore.certs.identity import Identity
+    from tlscore.config import ServerConfig
+
+# RFC 8449 4: "A server MUST NOT enforce this restriction; a client might advertise a higher limit that is enabled by an
+# extension or version the server does not understand." More counts as the most that TLS 1.3 allows, content type
+# included.
+LARGEST_RECORD_LIMIT = 2**14 + 1
+
+
+class Offer(Record):
+    """A checked ClientHello, as far as selection reads it."""
+
+    suites: tuple[int, ...]
+    groups: tuple[int, ...]
+    shares: tuple[KeyShareEntry, ...]
+    schemes: tuple[int, ...]
+    alpn: tuple[bytes, ...]
+    server_name: str | None
+    record_size_limit: int | None
+    authorities: tuple[bytes, ...]
+    cookie: bytes | None
+    early_data: bool
+
+
+def listed(name_of: Callable[[int], str], codes: Iterable[int]) -> str:
+    """Codes as text for an error, at most twelve of them."""
+    names = [name_of(code) for code in codes]
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "nothing"
+
+
+def check_offer(hello: ClientHello, versions: Sequence[int]) -> Offer:
+    """Hold a ClientHello to the rules that come before any selection."""
+    _check_version(hello, versions)
+    # RFC 9846 4.2.2: "If a TLS 1.3 ClientHello is received with any other value in this field, the server MUST abort
+    # the handshake with an "illegal_parameter" alert."
+    if hello.legacy_compression_methods != b"\0":
+        raise IllegalParameter(
+            "the client offers compression, which TLS 1.3 does not have",
+            section="RFC 9846 4.2.2",
+            code="TLS-COMPRESSION",
+        )
+    find = hello.extensions.get
+    schemes, groups, shares = find(SignatureAlgorithms), find(SupportedGroups), find(KeyShareClientHello)
+    psk = find(PreSharedKeyClientHello)
+    if psk is not None and find(PskKeyExchangeModes) is None:
+        # RFC 9846 4.3.9: "If clients offer "pre_shared_key" without a "psk_key_exchange_modes" extension, servers MUST
+        # abort the handshake."
+        raise _missing("psk_key_exchange_modes", "RFC 9846 4.3.9")
+    if (groups is None) != (shares is None):
+        # RFC 9846 9.2: "If containing a "supported_groups" extension, it MUST also contain a "key_share" extension, and
+        # vice versa."
+        raise _missing("key_share" if shares is None else "supported_groups", "RFC 9846 9.2")
+    # RFC 9846 9.2: "If not containing a "pre_shared_key" extension, it MUST contain both a "signature_algorithms"
+    # extension and a "supported_groups" extension." Here no PSK is ever accepted, so a certificate is needed anyway.
+    if groups is None or shares is None:
+        raise _missing("supported_groups", "RFC 9846 9.2")
+    if schemes is None:
+        raise _missing("signature_algorithms", "RFC 9846 4.3.3")
+    _check_shares(groups.named_group_list, shares.client_shares)
+    name, limit, alpn = find(ServerName), find(RecordSizeLimit), find(Alpn)
+    authorities, cookie = find(CertificateAuthorities), find(Cookie)
+    return Offer(
+        hello.cipher_suites,
+        groups.named_group_list,
+        shares.client_shares,
+        schemes.supported_signature_algorithms,
+        alpn.protocol_name_list if alpn is not None else (),
+        name.host_name.decode("ascii").lower() if name is not None and name.host_name else None,
+        min(limit.limit, LARGEST_RECORD_LIMIT) if limit is not None else None,
+        authorities.authorities if authorities is not None else (),
+        cookie.cookie if cookie is not None else None,
+        EarlyDataIndication in hello.extensions,
+    )
+
+
+def _missing(name: str, section: str) -> MissingExtension:
+    return MissingExtension(f"the client's ClientHello has no {name} extension", section=section)
+
+
+def _check_version(hello: ClientHello, versions: Sequence[int]) -> None:
+    extension = hello.extensions.get(SupportedVersions)
+    # RFC 9846 E.2: "If the "supported_versions" extension is absent and the server only supports versions greater than
+    # ClientHello.legacy_version, the server MUST abort the handshake with a "protocol_version" alert."
+    offered = extension.versions if extension is not None else (min(hello.legacy_version, ProtocolVersion.TLS12),)
+    if ProtocolVersion.TLS13 not in offered or extension is None:
+        raise ProtocolVersionError(
+            f"the client offers {listed(ProtocolVersion.name_of, offered)}, "
+            f"we accept {listed(ProtocolVersion.name_of, versions)}",
+            remedy="enable TLS 1.3 in the client",
+            section="RFC 9846 4.3.1",
+        )
+    # RFC 9846 4.2.2: "A server which receives a legacy_version value not equal to 0x0303 MUST abort the handshake with
+    # a "protocol_version" alert."
+    if hello.legacy_version != ProtocolVersion.TLS12:
+        raise ProtocolVersionError(
+            f"legacy_version of the ClientHello is {hello.legacy_version:#06x} instead of 0x0303",
+            section="RFC 9846 4.2.2",
+        )
+
+
+def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) -> None:
+    if len(set(groups)) != len(groups):
+        # RFC 9846 4.3.7: "A recipient MAY abort a connection with a fatal "illegal_parameter" alert if it detects a
+        # duplicate entry."
+        raise IllegalParameter("the client's supported_groups names a group twice", section="RFC 9846 4.3.7")
+    at = 0
+    for share in shares:
+        # RFC 9846 4.3.8: "Each KeyShareEntry value MUST correspond to a group offered in the "supported_groups"
+        # extension and MUST appear in the same order."
+        try:
+            at = groups.index(share.group, at) + 1
+        except ValueError:
+            wrong = "twice or out of order" if share.group in groups else "that its supported_groups does not name"
+            raise IllegalParameter(
+                f"the client sent a key share for {NamedGroup.name_of(share.group)} {wrong}", section="RFC 9846 4.3.8"
+            ) from None
+
+
+def prefer(first: Sequence[int], second: Sequence[int]) -> int | None:
+    """The first code of `first` that `second` holds too."""
+    for code in first:
+        if code in second:
+            return code
+    return None
+
+
+def select_suite(config: "ServerConfig", offer: Offer) -> int:
+    """One suite out of both lists."""
+    ours, theirs = config.suites, offer.suites
+    suite = prefer(ours, theirs) if config.prefer == "server" else prefer(theirs, ours)
+    if suite is None:
+        raise HandshakeFailure(
+            f"no common cipher suite: the client offers {listed(CipherSuite.name_of, theirs)}; "
+            f"we accept {listed(CipherSuite.name_of, ours)}",
+            remedy="enable one suite on both ends",
+            section="RFC 9846 4.2.1",
+            code="TLS-NO_COMMON_SUITE",
+        )
+    return suite
+
+
+def select_group(config: "ServerConfig", offer: Offer) -> tuple[int, KeyShareEntry | None]:
+    """One group out of both lists, with the client's share for it; without a share a HelloRetryRequest asks for one.
+
+    A group whose share came along wins over a preferred one that would cost another round trip.
+    """
+    ours, theirs = config.groups, offer.groups
+    first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
+    group = None
+    for code in first:
+        if code in second:
+            for share in offer.shares:
+                if share.group == code:
+                    return code, share
+            if group is None:
+                group = code
+    if group is None:
+        # RFC 9846 4.2.1: "If there is no overlap between the received "supported_groups" and the groups supported by
+        # the server, then the server MUST abort the handshake with a "handshake_failure" or an "insufficient_security"
+        # alert."
+        raise HandshakeFailure(
+            f"no common group: the client offers {listed(NamedGroup.name_of, theirs)}; "
+            f"we accept {listed(NamedGroup.name_of, ours)}",
+            remedy="enable one group on both ends",
+            section="RFC 9846 4.2.1",
+            code="TLS-NO_COMMON_GROUP",
+        )
+    return group, None
+
+
+def select_alpn(config: "ServerConfig", ours: tuple[bytes, ...], offer: Offer) -> bytes | None:
+    """One application protocol; None where one end has no list."""
+    theirs = offer.alpn
+    if not ours or not theirs:
+        return None
+    first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
+    for name in first:
+        if name in second:
+            return name
+    # RFC 7301 3.2: "In the event that the server supports no protocols that the client advertises, then the server
+    # SHALL respond with a fatal "no_application_protocol" alert."
+    raise NoApplicationProtocol(
+        f"no common application protocol: the client offers {_names(theirs)}; we accept {_names(ours)}",
+        remedy="add one of the client's protocols to alpn, or leave alpn out",
+        section="RFC 7301 3.2",
+    )
+
+
+def _names(names: Sequence[bytes]) -> str:
+    return escape(", ".join(name.decode("latin-1") for name in names[:12]), 160) or "nothing"
+
+
+def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, int]":
+    """The identity to show, and the scheme to sign with: by name, then by what the client can verify."""
+    candidates = config.identities_for(offer.server_name)
+    if config.strict_sni and (offer.server_name is None or not candidates):
+        raise _unknown_name(offer.server_name)
+    # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in the
+    # certificate chain SHOULD be issued by one of the listed CAs." It decides among several; it does not exclude the
+    # only.
+    if offer.authorities and len(candidates) > 1:
+        listed_first = set(offer.authorities)
+        candidates = tuple(sorted(candidates, key=lambda one: listed_first.isdisjoint(one.issuers)))
+    for identity in candidates:
+        scheme = choose_scheme(identity.schemes, offer.schemes, config.schemes)
+        if scheme is not None:
+            return identity, scheme
+    ours = dict.fromkeys(scheme for one in candidates for scheme in one.schemes if scheme in config.schemes)
+    raise HandshakeFailure(
+        f"no common signature scheme: the client verifies {listed(SignatureScheme.name_of, offer.schemes)}; "
+        f"our certificates can sign with {listed(SignatureScheme.name_of, ours)}",
+        remedy="add an identity with a key of another kind, or enable a scheme in the client",
+        section="RFC 9846 4.5.1.2",
+        code="TLS-NO_COMMON_SCHEME",
+    )
+
+
+def _unknown_name(name: str | None) -> MissingExtension | UnrecognizedName:
+    if name is None:
+        # RFC 9846 9.2: "Servers requiring this extension SHOULD respond to a ClientHello lacking a "server_name"
+        # extension by terminating the connection with a "missing_extension" alert."
+        return MissingExtension(
+            "the client does not say which server it wants, and strict_sni asks for that", section="RFC 9846 9.2"
+        )
+    return UnrecognizedName(
+        f"the client wants {escape(name, 120)}, and no identity is for that name",
+        remedy="add an identity whose certificate lists the name, or turn strict_sni off",
+        section="RFC 6066 3",
+    )

@@ -1,0 +1,86 @@
+"""The effects of a transition, carried to the record layer in the order in which handlers ask for them.
+
+A handler never sees the record layer. It sends messages, which enter the transcript and wait; whatever needs the
+messages to be on the wire first (a change of keys, change_cipher_spec, the end of a step) flushes them as one
+flight, so that small messages share a record. `raw` is the message being handled, as it arrived: transcripts are made
+of received octets, never of what we would have encoded.
+"""
+
+from typing import TYPE_CHECKING
+
+from tlscore.handshake.proofs import FinishedVerified, PeerProof
+
+if TYPE_CHECKING:
+    from tlscore._core import ApplicationSchedule, HandshakeSchedule, RecordLayer, Transcript
+    from tlscore.events import Event
+
+
+class Output:
+    """One per connection while its handshake runs, one per message afterwards."""
+
+    __slots__ = ("_events", "_waiting", "diagnostic", "layer", "raw", "trace")
+
+    def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event]") -> None:
+        self.layer = layer
+        self.trace = trace
+        self.raw = b""
+        self.diagnostic: str | None = None
+        self._events = events
+        self._waiting: list[bytes] = []
+
+    def step(self, code: int) -> None:
+        """Record that a step of the trace was reached."""
+        self.trace.append(code)
+
+    def event(self, event: "Event") -> None:
+        self._events.append(event)
+
+    def receive(self, transcript: "Transcript") -> None:
+        """Enter the message being handled into the transcript."""
+        transcript.add(self.raw)
+
+    def send(self, message: bytes, transcript: "Transcript") -> None:
+        """Enter an encoded message into the transcript, and queue it."""
+        transcript.add(message)
+        self._waiting.append(message)
+
+    def flush(self) -> None:
+        """Hand the waiting messages to the record layer as one flight."""
+        waiting = self._waiting
+        if waiting:
+            self.layer._send_handshake(waiting[0] if len(waiting) == 1 else b"".join(waiting))
+            waiting.clear()
+
+    def change_cipher_spec(self) -> None:
+        """Send the dummy change_cipher_spec of compatibility mode (RFC 9846 E.4)."""
+        self.flush()
+        self.layer._send_change_cipher_spec()
+
+    def allow_change_cipher_spec(self, allowed: bool) -> None:
+        self.layer._expect_change_cipher_spec(allowed)
+
+    def install_read(self, schedule: "HandshakeSchedule | ApplicationSchedule") -> None:
+        schedule.install_read(self.layer)
+
+    def install_write(self, schedule: "HandshakeSchedule | ApplicationSchedule") -> None:
+        """Change the write keys; what waits still goes out under the old ones."""
+        self.flush()
+        schedule.install_write(self.layer)
+
+    def limit_records(self, own: int, peer: int) -> None:
+        """Record sizes that were agreed (RFC 8449): `own` is what we take, `peer` what the peer takes."""
+        self.layer._set_own_record_size_limit(own)
+        self.layer._set_peer_record_size_limit(peer)
+
+    def skip_early_data(self, octets: int) -> None:
+        """Pass over early data that we do not accept, up to `octets`."""
+        self.layer._skip_early_data(octets)
+
+    def open(self, peer: PeerProof, finished: FinishedVerified) -> None:
+        """Let application data flow. The arguments are the proof that it may: see proofs.py."""
+        assert peer is not None
+        assert finished is not None
+        self.flush()
+        # No change_cipher_spec may follow the peer's Finished (RFC 9846 5).
+        self.layer._expect_change_cipher_spec(False)
+        self.layer._open()

@@ -1,0 +1,239 @@
+"""After the handshake: session tickets, and authentication of the client at the server's request (RFC 9846 4.7).
+
+KeyUpdate is the record layer's own business. The two connected states are ordinary states of the table, so a message
+out of turn is refused here as everywhere. Post-handshake authentication needs the transcript of the main handshake
+(ClientHello up to the client's Finished), which is kept only where the client offered it; each request continues it on
+a fork of its own, and requests never see each other (RFC 9846 4.1).
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tlscore import trace
+from tlscore._core import Transcript, constant_time_equal, post_handshake_finished_mac, random_bytes
+from tlscore.errors import IllegalParameter, UsageError
+from tlscore.events import ClientCertificateReceived, ClientCertificateRequested, TicketReceived
+from tlscore.handshake.certificate_auth import bad_finished, sign, verify_client_chain, verify_signature
+from tlscore.handshake.client_identity import choose, read_request
+from tlscore.handshake.machine import State, transition, unexpected
+from tlscore.handshake.outcome import Outcome
+from tlscore.handshake.output import Output
+from tlscore.handshake.plans import ClientPlan, ServerPlan, certificate_message
+from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
+from tlscore.record import Record
+from tlscore.wire import (
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    Finished,
+    NewSessionTicket,
+    TicketEarlyData,
+    check_solicited,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from tlscore.certs.verify import ChainVerified
+
+# RFC 9846 4.7.1: "Servers MUST NOT use any value greater than 604800 seconds (7 days)."
+TICKET_LIFETIME_SECONDS = 604_800
+# Requests that a server may leave unanswered at one time: our own bound, each keeps a transcript.
+REQUESTS_AT_A_TIME = 8
+_CONTEXT_OCTETS = 32
+
+
+class ClientAuthentication(Record):
+    """Client: what answering a request needs. `used` holds the contexts that were answered."""
+
+    plan: ClientPlan
+    transcript: Transcript
+    used: frozenset[bytes]
+
+
+class ServerAuthentication(Record):
+    """Server: what asking needs. `waiting` maps the context of each open request to its transcript."""
+
+    plan: ServerPlan
+    transcript: Transcript
+    waiting: dict[bytes, Transcript]
+
+
+class ClientConnected(State):
+    """Both Finished are verified; the outcome holds the proof that the server is who it should be."""
+
+    role: ClassVar[str] = "client"
+    stage: ClassVar[int] = 22
+    terminal: ClassVar[bool] = True
+
+    outcome: Outcome
+    authentication: ClientAuthentication | None
+
+
+class ServerConnected(State):
+    """Both Finished are verified."""
+
+    role: ClassVar[str] = "server"
+    stage: ClassVar[int] = 22
+    terminal: ClassVar[bool] = True
+
+    outcome: Outcome
+    authentication: ServerAuthentication | None
+
+
+class ExpectLateCertificateVerify(State):
+    """Server: a client answered a request with a chain that is verified."""
+
+    role: ClassVar[str] = "server"
+    stage: ClassVar[int] = 22
+
+    outcome: Outcome
+    authentication: ServerAuthentication
+    request: bytes
+    transcript: Transcript
+    chain: "ChainVerified"
+
+
+class ExpectLateFinished(State):
+    """Server: only the Finished of the client's answer is missing."""
+
+    role: ClassVar[str] = "server"
+    stage: ClassVar[int] = 22
+
+    outcome: Outcome
+    authentication: ServerAuthentication
+    request: bytes
+    transcript: Transcript
+    peer: PeerProof
+
+
+# -- client ------------------------------------------------------------------------------------------------------------
+
+
+@transition
+def on_new_session_ticket(state: ClientConnected, message: NewSessionTicket, out: Output) -> ClientConnected:
+    if message.ticket_lifetime > TICKET_LIFETIME_SECONDS:
+        # RFC 9846 4.7.1: "Servers MUST NOT use any value greater than 604800 seconds (7 days)."
+        raise IllegalParameter(
+            f"the server's ticket lives for {message.ticket_lifetime} seconds, more than 7 days",
+            section="RFC 9846 4.7.1",
+        )
+    early = message.extensions.get(TicketEarlyData)
+    out.event(TicketReceived(message.ticket_lifetime, early.max_early_data_size if early is not None else 0))
+    return state
+
+
+@transition
+def on_late_certificate_request(state: ClientConnected, message: CertificateRequest, out: Output) -> ClientConnected:
+    authentication = state.authentication
+    if authentication is None:
+        # RFC 9846 4.7.2: "A client that receives a post-handshake CertificateRequest message without having sent the
+        # "post_handshake_auth" extension MUST send an "unexpected_message" fatal alert."
+        raise unexpected(state, "a post-handshake CertificateRequest, which we did not offer to answer,")
+    context = message.certificate_request_context
+    # RFC 9846 4.4.2: "The certificate_request_context MUST be unique within the scope of this connection (thus
+    # preventing replay of client CertificateVerify messages)."
+    if not context or context in authentication.used:
+        raise IllegalParameter(
+            "the context of the server's post-handshake CertificateRequest is empty or was used before",
+            section="RFC 9846 4.4.2",
+        )
+    transcript = authentication.transcript.fork()
+    out.receive(transcript)
+    answered = send_late_authentication(authentication.plan, message, transcript, out)
+    out.event(ClientCertificateRequested(context, answered))
+    return ClientConnected(state.outcome, authentication.replace(used=authentication.used | {context}))
+
+
+def send_late_authentication(
+    plan: ClientPlan, request: CertificateRequest, transcript: Transcript, out: Output
+) -> bool:
+    """Certificate, CertificateVerify where we have one, Finished: in one piece, nothing may come between."""
+    choice = choose(plan.config, read_request(request))
+    context = request.certificate_request_context
+    if isinstance(choice, str):
+        # RFC 9846 4.7.2: "If it declines, it MUST send a Certificate message containing no certificates followed by
+        # Finished."
+        out.send(certificate_message((), context), transcript)
+        out.diagnostic = choice
+    else:
+        identity, scheme = choice
+        out.send(certificate_message(identity.chain, context), transcript)
+        out.send(encode(CertificateVerify(scheme, sign(identity, scheme, "client", transcript))), transcript)
+    out.send(encode(Finished(post_handshake_finished_mac(out.layer, True, transcript))), transcript)
+    out.flush()
+    return not isinstance(choice, str)
+
+
+# -- server ------------------------------------------------------------------------------------------------------------
+
+
+def request_certificate(state: State, out: Output) -> bytes:
+    """Ask the client for its certificate; gives the context that names the request in the event that answers it."""
+    if not isinstance(state, (ServerConnected, ExpectLateCertificateVerify, ExpectLateFinished)):
+        raise UsageError("the handshake is not complete", remedy="ask for a certificate after HandshakeCompleted")
+    authentication = state.authentication
+    if authentication is None:
+        # RFC 9846 4.3.6: "Servers MUST NOT send a post-handshake CertificateRequest to clients which do not offer this
+        # extension."
+        raise UsageError(
+            "the client did not offer post-handshake authentication, or this server has no client_trust",
+            remedy="set post_handshake_auth=True in the client and client_trust in the server",
+            section="RFC 9846 4.3.6",
+        )
+    if len(authentication.waiting) >= REQUESTS_AT_A_TIME:
+        raise UsageError(f"{REQUESTS_AT_A_TIME} requests for a certificate wait for their answer already")
+    # RFC 9846 4.4.2: "the server SHOULD make the context unpredictable to the client (e.g., by randomly generating it)"
+    context = random_bytes(_CONTEXT_OCTETS)
+    transcript = authentication.transcript.fork()
+    out.send(authentication.plan.post_handshake_request(context), transcript)
+    authentication.waiting[context] = transcript
+    out.flush()
+    return context
+
+
+@transition
+def on_late_certificate(
+    state: ServerConnected, message: Certificate, out: Output
+) -> ExpectLateCertificateVerify | ExpectLateFinished:
+    authentication, context = state.authentication, message.certificate_request_context
+    if authentication is None or not authentication.waiting:
+        raise unexpected(state, "a Certificate that nobody asked for")
+    transcript = authentication.waiting.pop(context, None)
+    if transcript is None:
+        # RFC 9846 4.5.1: "If this message is in response to a CertificateRequest, the value of
+        # certificate_request_context in that message."
+        raise IllegalParameter("the client's Certificate answers no request of ours", section="RFC 9846 4.5.1")
+    plan = authentication.plan
+    for entry in message.certificate_list:
+        check_solicited(entry.extensions, plan.request_codes, "Certificate")
+    out.receive(transcript)
+    if not message.certificate_list:
+        declined = NoClientCertificate("optional and not sent")
+        return ExpectLateFinished(state.outcome, authentication, context, transcript, declined)
+    chain = verify_client_chain(plan.config, message.certificate_list)
+    return ExpectLateCertificateVerify(state.outcome, authentication, context, transcript, chain)
+
+
+@transition
+def on_late_certificate_verify(
+    state: ExpectLateCertificateVerify, message: CertificateVerify, out: Output
+) -> ExpectLateFinished:
+    schemes = state.authentication.plan.config.schemes
+    peer = verify_signature(state.chain, message, schemes, "client", state.transcript)
+    out.receive(state.transcript)
+    return ExpectLateFinished(state.outcome, state.authentication, state.request, state.transcript, peer)
+
+
+@transition
+def on_late_finished(state: ExpectLateFinished, message: Finished, out: Output) -> ServerConnected:
+    expected = post_handshake_finished_mac(out.layer, False, state.transcript)
+    # RFC 9846 4.5.3: "Recipients of Finished messages MUST verify that the contents are correct and if incorrect MUST
+    # terminate the connection with a "decrypt_error" alert."
+    if not constant_time_equal(expected, message.verify_data):
+        raise bad_finished("client")
+    outcome = state.outcome
+    if isinstance(state.peer, SignatureVerified):
+        outcome = outcome.replace(peer=state.peer)
+        out.step(trace.SERVER_VERIFIED_CLIENT)
+    chain = outcome.chain if isinstance(state.peer, SignatureVerified) else None
+    out.event(ClientCertificateReceived(state.request, chain, chain is not None and chain.authenticated))
+    return ServerConnected(outcome, state.authentication)

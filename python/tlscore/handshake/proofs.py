@@ -1,0 +1,37 @@
+"""The types without which no application data flows.
+
+Each is made in exactly one place: `SignatureVerified` by certificate_auth.verify_signature, from a `ChainVerified` that
+only the verifier (or an explicit, named opt-out of the configuration) gives; `FinishedVerified` by
+certificate_auth.verify_finished; `NoClientCertificate` by the server where no certificate was asked for, or where the
+configuration says that it is optional. `Output.open` and the connected states ask for them by type, so a handler that
+skips a check does not pass the type checker, and has nothing to build the next state from.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from tlscore.record import Record
+
+if TYPE_CHECKING:
+    from tlscore.certs.verify import ChainVerified
+
+
+class SignatureVerified(Record):
+    """The peer owns the private key of its verified chain: its CertificateVerify over this transcript was right."""
+
+    chain: "ChainVerified"
+    scheme: int
+
+
+class NoClientCertificate(Record):
+    """A server that goes on without knowing its client, and why it may."""
+
+    reason: Literal["not asked for", "optional and not sent"]
+
+
+class FinishedVerified(Record):
+    """The peer's Finished over this transcript was right."""
+
+    role: Literal["client", "server"]
+
+
+PeerProof = SignatureVerified | NoClientCertificate
