@@ -1,0 +1,115 @@
+# Two commands do everything on a fresh machine with Python >= 3.11, Rust and a C compiler:
+#   make demo    builds tlscore and shows a mutual-TLS server and client at work
+#   make test    runs the tests
+# Everything is installed into .venv from the locks in requirements/ and Cargo.lock; a stamp file per step, so that nothing is done twice.
+# ARGS is handed on: make test ARGS="-k hello_retry", make bench ARGS=--quick.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock .cargo/config.toml pyproject.toml
+BUILT := $(wildcard python/tlscore/_core*.so)
+
+# maturin refuses to choose between two active environments.
+MATURIN := env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin
+# The interpreter that the glue crate is checked against.
+CARGO := PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo
+
+.PHONY: help demo test lint lint-style lint-types lint-stubs lint-rust rust-test bench docs check format conformance extension
+.PHONY: lock clean force
+
+help:
+	@echo "make demo   build, then a mutual-TLS server and client on loopback, step by step, with figures"
+	@echo "make test   build, then the tests"
+	@echo "make lint   every static check, and the tests of the Rust crates"
+	@echo "make bench  the comparison with other TLS libraries (ARGS=--quick for less than 40 seconds)"
+	@echo "make docs   the documentation, in docs/_build/html"
+	@echo "make check  lint, docs and test: what continuous integration runs"
+	@echo "also: make format, make conformance, make rust-test, make lock, make clean"
+
+demo: extension
+	$(BIN)/tlscore demo $(ARGS)
+
+test: extension $(VENV)/.stamp-test
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: extension $(VENV)/.stamp-bench
+	$(BIN)/tlscore bench $(ARGS)
+
+docs: extension $(VENV)/.stamp-docs conformance
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# Each part on its own, so that `make -k lint` reports everything that is wrong in one run.
+lint: lint-style lint-types lint-stubs lint-rust rust-test
+
+lint-style: $(VENV)/.stamp-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lint-types: $(VENV)/.stamp-test
+	$(BIN)/mypy
+
+lint-stubs: extension $(VENV)/.stamp-test
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml tlscore._core
+
+lint-rust: $(VENV)/.stamp-build
+	cargo fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# The glue crate is a Python extension without logic of its own: it is tested from Python.
+rust-test: $(VENV)/.stamp-build
+	$(CARGO) test --locked --workspace --exclude tlscore-ext $(if $(CI),,--quiet)
+
+check: lint docs test
+
+format: $(VENV)/.stamp-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cargo fmt --all
+
+conformance: | $(BIN)/python
+	$(BIN)/python docs/generate_conformance.py $(if $(CI),--check)
+
+extension: $(VENV)/.stamp-extension
+
+# The extension is built again when a Rust source changed, or when its file is gone.
+$(VENV)/.stamp-extension: $(VENV)/.stamp-build $(RUST_SOURCES) $(if $(BUILT),,force)
+	@$(PYTHON) scripts/tlscore_build.py
+	$(MATURIN) develop --release --locked
+	@touch $@
+
+$(VENV)/.stamp-build: requirements/build.txt | $(BIN)/python
+	$(PIP) install --quiet --require-hashes -r requirements/build.txt
+	@touch $@
+
+$(VENV)/.stamp-test: requirements/test.txt $(VENV)/.stamp-build
+	$(PIP) install --quiet --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.stamp-docs: requirements/docs.txt $(VENV)/.stamp-build
+	$(PIP) install --quiet --require-hashes -r requirements/docs.txt
+	@touch $@
+
+# Some of the libraries compared with have wheels for few machines; the comparison leaves out what is not there.
+$(VENV)/.stamp-bench: requirements/bench.txt $(VENV)/.stamp-build
+	$(PIP) install --quiet --require-hashes -r requirements/bench.txt || \
+		echo "make bench: not every library to compare with can be installed here; those are left out"
+	@touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "tlscore cannot be built here: $(PYTHON) was not found; install Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) scripts/tlscore_build.py
+	$(PYTHON) -m venv $(VENV)
+
+lock: $(VENV)/.stamp-build
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip --disable-pip-version-check install --quiet pip-tools
+	$(VENV)/lock/bin/python requirements/lock.py
+	cargo generate-lockfile --quiet
+
+clean:
+	rm -rf $(VENV) target dist docs/_build python/tlscore/_core*.so .mypy_cache .ruff_cache .pytest_cache
