@@ -301,14 +301,18 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
 
     /// Process one record.
     fn next_record(&mut self, destination: &mut Destination<'_>) -> Result<Step, Error> {
-        let Some(head) = self.source.head(HEADER) else {
+        if self.source.front().len() < HEADER && self.source.head(HEADER).is_none() {
             return Ok(Step::NeedMore);
-        };
-        let (kind, length) = (head[0], usize::from(u16::from_be_bytes([head[3], head[4]])));
-        let protected = kind == ContentType::ApplicationData as u8 && self.protection.is_some();
-        self.check_header(kind, length, protected)?;
+        }
+        let front = self.source.front();
+        let (kind, length) = (front[0], usize::from(u16::from_be_bytes([front[3], front[4]])));
         let total = HEADER + length;
-        if self.source.head(total).is_none() {
+        let whole = front.len() >= total;
+        let protected = kind == ContentType::ApplicationData as u8 && self.protection.is_some();
+        if !protected || length > MAX_CIPHERTEXT {
+            self.check_header(kind, length, protected)?;
+        }
+        if !whole && self.source.head(total).is_none() {
             return Ok(Step::NeedMore);
         }
         if protected {

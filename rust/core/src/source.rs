@@ -23,6 +23,7 @@ impl<W: AsRef<[u8]>> Default for Source<W> {
 }
 
 impl<W: AsRef<[u8]>> Source<W> {
+    #[inline]
     fn rest(&self) -> &[u8] {
         self.chunk.as_ref().map_or(&[], |chunk| &chunk.as_ref()[self.at..])
     }
@@ -40,8 +41,11 @@ impl<W: AsRef<[u8]>> Source<W> {
     }
 
     /// Take a chunk without copying it.
+    #[inline]
     pub fn feed_shared(&mut self, chunk: W) {
-        self.settle();
+        if self.chunk.is_some() {
+            self.settle();
+        }
         self.chunk = Some(chunk);
     }
 
@@ -63,6 +67,17 @@ impl<W: AsRef<[u8]>> Source<W> {
             self.at = 0;
         }
         self.owned.release();
+    }
+
+    /// The octets at the front that lie in one piece; more may follow in another.
+    #[inline]
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
+        if self.owned.is_empty() {
+            self.rest()
+        } else {
+            self.owned.as_slice()
+        }
     }
 
     /// The first `octets` octets in one piece, or `None` where fewer wait.
@@ -90,6 +105,7 @@ impl<W: AsRef<[u8]>> Source<W> {
     }
 
     /// Drop the first octets, which a call of `head` has shown.
+    #[inline]
     pub fn consume(&mut self, octets: usize) {
         if self.owned.is_empty() {
             self.at += octets;

@@ -216,11 +216,19 @@ impl WriteHalf {
     }
 
     /// Seal application data into `out`; gives the octets written. `settle_control` and the draining of `outgoing` come first.
-    pub fn seal_into(&mut self, mut data: &[u8], out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
-        self.ready()?;
+    pub fn seal_into(&mut self, data: &[u8], out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
         if out.len() < self.sealed_size(data.len()) {
             return Err(Error::new(Code::BufferTooSmall, "the output is smaller than the records"));
         }
+        self.seal_exact(data, out)
+    }
+
+    /// As `seal_into`, for a caller that has just asked `sealed_size` for the length of `out`.
+    ///
+    /// # Panics
+    /// If `out` is shorter than that.
+    pub fn seal_exact(&mut self, mut data: &[u8], out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
+        self.ready()?;
         let mut at = 0;
         let fragment = self.fragment();
         while !data.is_empty() {
@@ -257,7 +265,7 @@ impl WriteHalf {
         let size = self.sealed_size(data.len());
         // The buffer leaves the half for the call, since sealing borrows all of it.
         let mut outgoing = std::mem::take(&mut self.outgoing);
-        let sealed = outgoing.append_with(size, |out| self.seal_into(data, out).map(|_| ()));
+        let sealed = outgoing.append_with(size, |out| self.seal_exact(data, out).map(|_| ()));
         self.outgoing = outgoing;
         sealed
     }

@@ -47,12 +47,24 @@ pub enum Outcome {
     Failed(io::Error),
 }
 
+/// What a wait is for.
+#[derive(Clone, Copy)]
+pub enum Until {
+    Readable,
+    Writable,
+    Either,
+}
+
 /// Wait until the descriptor can be read or written.
-pub fn wait(fd: i32, wait: &Wait, write: bool) -> Outcome {
+pub fn wait(fd: i32, wait: &Wait, until: Until) -> Outcome {
     if wait.never {
         return Outcome::TimedOut;
     }
-    let events = if write { libc::POLLOUT } else { libc::POLLIN };
+    let events = match until {
+        Until::Readable => libc::POLLIN,
+        Until::Writable => libc::POLLOUT,
+        Until::Either => libc::POLLIN | libc::POLLOUT,
+    };
     let mut entry = libc::pollfd { fd, events, revents: 0 };
     let milliseconds = match wait.deadline {
         None => -1,

@@ -4,7 +4,7 @@
 //! called while one is held: errors, messages and alerts are taken out first, then the hook of the subclass runs.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -117,7 +117,12 @@ impl RecordLayer {
     }
 
     /// As `check`, and the handshake must be complete.
+    #[inline]
     pub fn check_open(slf: &Bound<'_, Self>) -> PyResult<()> {
+        // A dead connection is not open: one flag and the fork counter are all that the hot paths look at.
+        if slf.get().is_open() && slf.get().generation == fork::generation() {
+            return Ok(());
+        }
         Self::check(slf)?;
         if slf.get().is_open() {
             Ok(())
@@ -555,10 +560,13 @@ impl RecordLayer {
 
     /// (records opened, records sealed) under the current keys, (key updates received, sent).
     #[getter]
-    fn counters(&self) -> (u64, u64, u64, u64) {
-        let (opened, received) = self.read.lock().unwrap_or_else(PoisonError::into_inner).counters();
-        let (sealed, sent) = self.write.lock().unwrap_or_else(PoisonError::into_inner).half.counters();
-        (opened, sealed, received, sent)
+    fn counters(slf: &Bound<'_, Self>) -> PyResult<(u64, u64, u64, u64)> {
+        let (py, this) = (slf.py(), slf.get());
+        let counted = this.with_read(py, false, |half| Ok(half.counters())).and_then(|(opened, received)| {
+            let (sealed, sent) = this.with_write(py, false, |writer| Ok(writer.half.counters()))?;
+            Ok((opened, sealed, received, sent))
+        });
+        counted.map_err(|error| Self::fail(slf, &error))
     }
 
     // ---- hooks: the subclass overrides all of them ----

@@ -11,7 +11,7 @@ use tlscore_core::{Code, Error, Item};
 use tlscore_crypto::Buffer;
 
 use crate::buffers::{FreshBytes, View, WireBytes};
-use crate::descriptor::{self, Outcome, Wait};
+use crate::descriptor::{self, Outcome, Until, Wait};
 use crate::layer::{RecordLayer, Writer};
 
 /// Most octets of one bytes result: fresh memory above this costs more in page faults than the copy that it saves.
@@ -62,14 +62,14 @@ impl RecordLayer {
                 // Another thread may have queued something or updated the keys in between: then the records go the other way.
                 let same = writer.waiting() == 0 && writer.half.sealed_size(data.len()) == size;
                 if same {
-                    writer.half.seal_into(data, &mut fresh.memory()[..size])?;
+                    writer.half.seal_exact(data, &mut fresh.memory()[..size])?;
                     writer.single = Some(fresh.sealed());
                 }
                 Ok(same)
             });
             return sealed.map_err(|error| Self::fail(slf, &error));
         }
-        match writer.half.seal_into(data, &mut fresh.memory()[..size]) {
+        match writer.half.seal_exact(data, &mut fresh.memory()[..size]) {
             Ok(_) => {
                 writer.single = Some(fresh.sealed());
                 Ok(true)
@@ -82,13 +82,14 @@ impl RecordLayer {
     }
 
     /// Wait on a descriptor, detached, then look at signals.
-    fn wait(slf: &Bound<'_, Self>, fd: i32, wait: &Wait, write: bool) -> PyResult<()> {
+    fn wait(slf: &Bound<'_, Self>, fd: i32, wait: &Wait, until: Until) -> PyResult<()> {
         let py = slf.py();
-        match py.detach(|| descriptor::wait(fd, wait, write)) {
+        match py.detach(|| descriptor::wait(fd, wait, until)) {
             Outcome::Ready => Ok(()),
             Outcome::Interrupted => py.check_signals(),
             Outcome::TimedOut if wait.is_never() => {
-                Err(Self::misuse(slf, if write { "want_write" } else { "want_read" }, "the operation would block"))
+                let code = if matches!(until, Until::Writable) { "want_write" } else { "want_read" };
+                Err(Self::misuse(slf, code, "the operation would block"))
             }
             Outcome::TimedOut => Err(Self::misuse(slf, "timed_out", "the operation timed out")),
             Outcome::Failed(error) => Err(error.into()),
@@ -122,9 +123,25 @@ impl RecordLayer {
         }
     }
 
+    /// Before a wait for the peer: send what it may be waiting for (a key update that it asked for, an answer to its request), as far
+    /// as that goes without blocking. Failures to send are not ours to report: what the peer sent before can still be read.
+    fn push_answers(slf: &Bound<'_, Self>, fd: i32) -> PyResult<Until> {
+        let this = slf.get();
+        let left = this.with_write(slf.py(), false, |writer| {
+            writer.half.settle_control()?;
+            if writer.waiting() == 0 {
+                return Ok(false);
+            }
+            writer.spill();
+            Ok(!descriptor::drain(fd, &mut writer.half).unwrap_or(true))
+        });
+        let left = left.map_err(|error| Self::fail(slf, &error))?;
+        Ok(if left { Until::Either } else { Until::Readable })
+    }
+
     fn flush(slf: &Bound<'_, Self>, fd: i32, wait: &Wait) -> PyResult<()> {
         while !Self::push_out(slf, fd)? {
-            Self::wait(slf, fd, wait, true)?;
+            Self::wait(slf, fd, wait, Until::Writable)?;
         }
         Ok(())
     }
@@ -348,7 +365,10 @@ impl RecordLayer {
                 Step::EndOfStream => {
                     return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify"))
                 }
-                Step::WouldBlock => Self::wait(slf, fd, &wait, false)?,
+                Step::WouldBlock => {
+                    let until = Self::push_answers(slf, fd)?;
+                    Self::wait(slf, fd, &wait, until)?;
+                }
                 Step::Failed(error) => return Err(error.into()),
             }
         }
@@ -391,7 +411,7 @@ impl RecordLayer {
                     ));
                 }
                 Ok(false) => {
-                    Self::wait(slf, fd, &wait, true)?;
+                    Self::wait(slf, fd, &wait, Until::Writable)?;
                     Self::flush(slf, fd, &wait)?;
                 }
                 Err(error) => return Err(error.into()),
@@ -423,7 +443,7 @@ impl RecordLayer {
                 }
                 return Ok(octets);
             }
-            Self::wait(slf, fd, &wait, false)?;
+            Self::wait(slf, fd, &wait, Until::Readable)?;
         }
     }
 }

@@ -87,7 +87,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if !direct && destination.filled() > 0 {
             return Ok(Step::Full);
         }
-        let record = self.source.head(total).unwrap_or_default();
+        let record = &self.source.front()[..total];
         let hard = self.limits.hard_records;
         let opened = if direct {
             let mut tail = [0_u8; 1];
