@@ -96,6 +96,12 @@ class RecordLayer:
     def _pull(self, /) -> bytes | int | None:
         """Next non-application thing: a whole handshake message; an alert as level << 8 | description; None when more
         wire is needed or application data stands first."""
+    def _poll(self, /) -> None:
+        """Open records at the head until application data stands first or nothing whole waits, calling the hooks."""
+    def _skip_early_data(self, octets: int, /) -> None:
+        """Drop up to so many octets of early data that was not accepted (RFC 9846 4.2.10); ends with the first record that opens."""
+    def _set_sequence(self, writing: bool, records: int, /) -> None:
+        """Pretend that so many records passed under the keys of one direction: how tests reach the limits of an AEAD."""
     def _send_handshake(self, messages: Buffer, /) -> None: ...
     def _send_change_cipher_spec(self, /) -> None: ...
     def _send_alert(self, level: int, description: int, /) -> None: ...

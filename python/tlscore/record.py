@@ -50,6 +50,7 @@ class RecordMeta(type):
     _setters: tuple[_Setter, ...]
     _defaults: dict[str, Any]
     _keyword_only: bool
+    _plain: int  # fields that a call with positional values alone gives, -1 where it may not
 
     def __new__(
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *, kw_only: bool = False
@@ -67,7 +68,9 @@ class RecordMeta(type):
         fields = ((*inherited._fields, *own)) if inherited else tuple(own)
         namespace["_fields"] = namespace["__match_args__"] = fields
         namespace["_defaults"] = defaults
-        namespace["_keyword_only"] = kw_only or bool(inherited and inherited._keyword_only)
+        keyword_only = kw_only or bool(inherited and inherited._keyword_only)
+        namespace["_keyword_only"] = keyword_only
+        namespace["_plain"] = -1 if keyword_only else len(fields)
         if "__post_init__" in namespace and "__init__" not in namespace:
             namespace["__init__"] = _checked_init
         made = super().__new__(cls, name, bases, namespace)
@@ -95,10 +98,11 @@ class Record(metaclass=RecordMeta):
     """A frozen value: made once from its fields, compared and hashed by them, changed only by `replace`."""
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        setters = type(self)._setters
-        if named or len(values) != len(setters) or type(self)._keyword_only:
+        # A handshake makes dozens of records: one comparison decides whether the values stand as given.
+        cls = type(self)
+        if named or len(values) != cls._plain:
             values = self._arrange(values, named)
-        for put, value in zip(setters, values, strict=True):
+        for put, value in zip(cls._setters, values):  # noqa: B905  # equally long by now; strict= costs a third
             put(self, value)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ without a path, name and validity still checked.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -28,6 +29,41 @@ if TYPE_CHECKING:
 
 # Own limit: more than any honest peer sends; each certificate is parsed before any is trusted.
 CERTIFICATES = 32
+# What parsing gives is remembered for this many certificates of at most so many octets: 1 MiB at worst. It is a function
+# of the octets alone; whether a certificate is trusted is never remembered here.
+_KEPT_CERTIFICATES = 128
+_KEPT_OCTETS = 8192
+
+
+class Parsed:
+    """A certificate and what its octets alone decide; made once, since each part costs as much as a hash of it all."""
+
+    __slots__ = ("_purposes", "certificate", "public_key", "schemes")
+
+    def __init__(self, der: bytes) -> None:
+        self.certificate = x509.load_der_x509_certificate(der)
+        self.public_key: Any = None
+        self.schemes: tuple[int, ...] = ()
+        self._purposes: set[str] = set()
+
+    def load_key(self) -> Any:
+        """The public key; raises what the parser raises."""
+        if self.public_key is None:
+            key: Any = self.certificate.public_key()
+            is_rsa = isinstance(key, rsa.RSAPublicKey)
+            oid = self.certificate.public_key_algorithm_oid.dotted_string if is_rsa else ""
+            self.schemes = signatures.schemes_for(key, oid)
+            self.public_key = key
+        return self.public_key
+
+    def check_usage(self, purpose: Purpose) -> None:
+        """Refuse a certificate whose key usage or extended key usage excludes the purpose."""
+        if purpose not in self._purposes:
+            _check_usage(self.certificate, purpose)
+            self._purposes.add(purpose)
+
+
+_remembered = lru_cache(maxsize=_KEPT_CERTIFICATES)(Parsed)
 
 
 class ChainVerified:
@@ -35,21 +71,13 @@ class ChainVerified:
 
     __slots__ = ("_identity", "authenticated", "certificate", "chain", "public_key", "reason", "signature_schemes")
 
-    def __init__(
-        self,
-        chain: tuple[bytes, ...],
-        certificate: x509.Certificate,
-        public_key: Any,
-        authenticated: bool,
-        reason: str = "",
-    ) -> None:
+    def __init__(self, chain: tuple[bytes, ...], leaf: Parsed, authenticated: bool, reason: str = "") -> None:
         self.chain = chain
-        self.certificate = certificate
-        self.public_key: signatures.PublicKey = public_key
+        self.certificate = leaf.certificate
+        self.public_key: signatures.PublicKey = leaf.load_key()
         self.authenticated = authenticated
         self.reason = reason
-        oid = certificate.public_key_algorithm_oid.dotted_string if isinstance(public_key, rsa.RSAPublicKey) else ""
-        self.signature_schemes = signatures.schemes_for(public_key, oid)
+        self.signature_schemes = leaf.schemes
         self._identity: PeerIdentity | None = None
 
     @property
@@ -93,7 +121,8 @@ def accept_unverified(chain: tuple[bytes, ...], reason: str) -> ChainVerified:
     if not chain:
         raise errors.DecodeError("the server sent no certificate", section="RFC 9846 4.5.1.3")
     leaf = _parse(chain[0], 1)
-    return ChainVerified(chain, leaf, _public_key(leaf), False, reason)
+    _load_key(leaf)
+    return ChainVerified(chain, leaf, False, reason)
 
 
 def _verify(
@@ -108,10 +137,11 @@ def _verify(
         raise errors.BadCertificate(
             f"the {purpose} sent {len(chain)} certificates, more than {CERTIFICATES}", remedy="send the chain alone"
         )
-    leaf = _parse(chain[0], 1)
-    others = [_parse(der, number) for number, der in enumerate(dict.fromkeys(chain[1:]), 2)]
+    parsed = _parse(chain[0], 1)
+    leaf = parsed.certificate
+    others = [_parse(der, number).certificate for number, der in enumerate(dict.fromkeys(chain[1:]), 2)]
     time = datetime.now(UTC) if now is None else now
-    public_key = _public_key(leaf)
+    public_key = _load_key(parsed)
     policy = trust.policy(purpose, name is not None).time(time)
     extension_rules.start_budget()
     try:
@@ -120,12 +150,12 @@ def _verify(
         else:
             policy.build_server_verifier(_subject(name)).verify(leaf, others)
         _check_key_size(public_key, purpose)
-        _check_usage(leaf, purpose)
+        parsed.check_usage(purpose)
     except VerificationError as refusal:
         raise _explained(leaf, others, trust, name, time, purpose, str(refusal)) from None
     except PARSE_ERRORS as damage:
         raise _damaged(1, damage) from None
-    return ChainVerified(chain, leaf, public_key, authenticated)
+    return ChainVerified(chain, parsed, authenticated)
 
 
 def _explained(
@@ -144,9 +174,9 @@ def _explained(
         return _damaged(1, damage)
 
 
-def _parse(der: bytes, number: int) -> x509.Certificate:
+def _parse(der: bytes, number: int) -> Parsed:
     try:
-        return x509.load_der_x509_certificate(der)
+        return _remembered(der) if len(der) <= _KEPT_OCTETS else Parsed(der)
     except PARSE_ERRORS as damage:
         raise _damaged(number, damage) from None
 
@@ -161,9 +191,9 @@ def _damaged(number: int, damage: Exception) -> errors.BadCertificate:
     )
 
 
-def _public_key(leaf: x509.Certificate) -> Any:
+def _load_key(leaf: Parsed) -> Any:
     try:
-        return leaf.public_key()
+        return leaf.load_key()
     except PARSE_ERRORS as failure:
         raise errors.UnsupportedCertificate(
             f"the key of the peer's certificate cannot be used: {errors.escape(str(failure), 200)}",
