@@ -101,6 +101,9 @@ class RecordLayer:
         wire is needed or application data stands first."""
     def _poll(self, /) -> None:
         """Open records at the head until application data stands first or nothing whole waits, calling the hooks."""
+    def _require_boundary(self, /) -> None:
+        """Raise unexpected_message where handshake data waits behind the message just taken."""
+
     def _skip_early_data(self, octets: int, /) -> None:
         """Drop up to so many octets of early data that was not accepted; ends with the first record that opens.
 

@@ -153,6 +153,11 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         Ok(())
     }
 
+    /// Refuse a message that goes on past a point where the peer must wait for our answer.
+    pub fn require_boundary(&self) -> Result<(), Error> {
+        self.joiner.boundary().map(|_| ())
+    }
+
     /// Wipe keys and drop everything that was not read.
     pub fn kill(&mut self) {
         self.protection = None;

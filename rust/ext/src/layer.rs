@@ -428,6 +428,12 @@ impl RecordLayer {
         })
     }
 
+    /// Refuse handshake data behind the message just taken, where the peer must wait for an answer.
+    #[pyo3(signature = ())]
+    fn _require_boundary(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::reading(slf, |half| half.require_boundary())
+    }
+
     /// The peer's record_size_limit.
     #[pyo3(signature = (limit, /))]
     fn _set_peer_record_size_limit(slf: &Bound<'_, Self>, limit: usize) -> PyResult<()> {

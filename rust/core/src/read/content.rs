@@ -79,7 +79,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             return Err(Error::new(Code::BadRecordMac, "a protected record that is shorter than its tag"));
         };
         // RFC 8449 4: a record above the limit that this end announced: "MUST" end with "record_overflow".
-        if inner > self.inner_limit {
+        if inner > self.inner_limit && self.skip_octets == 0 {
             return Err(Error::new(
                 Code::RecordOverflow,
                 format!(
