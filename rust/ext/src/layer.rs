@@ -193,6 +193,11 @@ impl RecordLayer {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// The read lock where it is free, for a thread that is attached.
+    pub fn try_read(&self) -> Option<MutexGuard<'_, Reader>> {
+        self.read.try_lock().ok()
+    }
+
     /// The write lock where it is free, for a thread that is attached.
     pub fn try_write(&self) -> Option<MutexGuard<'_, Writer>> {
         self.write.try_lock().ok()

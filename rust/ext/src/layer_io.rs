@@ -142,6 +142,26 @@ impl RecordLayer {
         Ok(if left { Until::Either } else { Until::Readable })
     }
 
+    /// Open what waits into a bytes object made to measure; under one lock where the work is short.
+    fn pull_fresh(slf: &Bound<'_, Self>) -> PyResult<(Item, FreshBytes)> {
+        let (py, this) = (slf.py(), slf.get());
+        if let Some(mut half) = this.try_read() {
+            let promise = half.promise(READ_CAP);
+            if promise < this.threshold() {
+                let mut fresh = FreshBytes::new(py, promise)?;
+                let pulled = half.pull(&mut Destination::with_slack(fresh.memory(), promise));
+                drop(half);
+                return pulled.map(|item| (item, fresh)).map_err(|error| Self::fail(slf, &error));
+            }
+        }
+        let promise = this.with_read(py, false, |half| Ok(half.promise(READ_CAP)));
+        let promise = promise.map_err(|error| Self::fail(slf, &error))?;
+        let mut fresh = FreshBytes::new(py, promise)?;
+        let memory = fresh.memory();
+        let pulled = this.with_read(py, true, |half| half.pull(&mut Destination::with_slack(memory, promise)));
+        pulled.map(|item| (item, fresh)).map_err(|error| Self::fail(slf, &error))
+    }
+
     /// The error of a stream that ended, once everything before its end is read.
     fn check_ended(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
         if *item == Item::NeedMore && slf.get().has_ended() {
@@ -218,19 +238,10 @@ impl RecordLayer {
     /// All application data that waits, up to 256 KiB.
     #[pyo3(signature = ())]
     fn read(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
-        let (py, this) = (slf.py(), slf.get());
+        let py = slf.py();
         loop {
             Self::check_open(slf)?;
-            let promise = this
-                .with_read(py, false, |half| Ok(half.promise(READ_CAP)))
-                .map_err(|error| Self::fail(slf, &error))?;
-            let mut fresh = FreshBytes::new(py, promise)?;
-            let memory = fresh.memory();
-            let item = this
-                .with_read(py, promise >= this.threshold(), |half| {
-                    half.pull(&mut Destination::with_slack(memory, promise))
-                })
-                .map_err(|error| Self::fail(slf, &error))?;
+            let (item, fresh) = Self::pull_fresh(slf)?;
             if let Item::Data(octets) = item {
                 return Ok(fresh.finish(py, octets));
             }
@@ -338,7 +349,7 @@ impl RecordLayer {
                 ));
             }
             let (front, rest) = memory.split_at_mut(waiting);
-            let written = half.seal_into(octets, rest)?;
+            let written = half.seal_exact(octets, rest)?;
             if waiting > 0 {
                 tlscore_crypto::copy_to_uninit(half.outgoing().as_slice(), front);
                 half.outgoing_mut().clear();
