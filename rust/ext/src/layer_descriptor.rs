@@ -139,7 +139,12 @@ impl RecordLayer {
 
 #[pymethods]
 impl RecordLayer {
-    /// Receive from a descriptor and open until application data is there.
+    /// Receive from a descriptor and open, until application data is there.
+    ///
+    /// Takes:    fd: a connected stream socket; buffer: as read_into; timeout: seconds, 0 or None (for ever).
+    /// Gives:    octets written, at least 1; 0 after the peer's close_notify.
+    /// Raises:   WantReadError; TimeoutError; TruncationError at end of stream; OSError of the call; as read_into.
+    /// Effects:  one call without the interpreter; before it waits it sends what the peer may be waiting for.
     #[pyo3(signature = (fd, buffer, timeout, /))]
     fn read_from(slf: &Bound<'_, Self>, fd: i32, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
         let (py, this) = (slf.py(), slf.get());
@@ -158,7 +163,9 @@ impl RecordLayer {
         }
     }
 
-    /// As `read_from`, into a bytes object of at most `limit` octets.
+    /// As read_from, into a bytes object of at most `limit` octets, and at most 256 KiB.
+    ///
+    /// Gives:    b"" after the peer's close_notify.
     #[pyo3(signature = (fd, limit, timeout, /))]
     fn read_bytes_from(slf: &Bound<'_, Self>, fd: i32, limit: usize, timeout: Option<f64>) -> PyResult<Py<PyBytes>> {
         let (py, this) = (slf.py(), slf.get());
@@ -187,7 +194,13 @@ impl RecordLayer {
         }
     }
 
-    /// Seal all of `data` and send it.
+    /// Seal all of `data` and send it on a descriptor.
+    ///
+    /// Takes:    timeout: as read_from.
+    /// Gives:    octets of `data` whose records have left: all of them, but with timeout 0.
+    /// Raises:   WantWriteError: call again with the same data; TimeoutError: how much has left is not known;
+    ///           OSError of the system call; as write.
+    /// Effects:  one call without the interpreter per 256 KiB.
     #[pyo3(signature = (fd, data, timeout, /))]
     fn send_to(slf: &Bound<'_, Self>, fd: i32, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
         Self::check_open(slf)?;
@@ -237,7 +250,9 @@ impl RecordLayer {
         Ok(done)
     }
 
-    /// Send everything that waits.
+    /// Send everything that waits: flights, alerts, records that an earlier call could not send.
+    ///
+    /// Raises:   WantWriteError; TimeoutError; OSError of the system call.
     #[pyo3(signature = (fd, timeout, /))]
     fn flush_to(slf: &Bound<'_, Self>, fd: i32, timeout: Option<f64>) -> PyResult<()> {
         Self::check_fork(slf)?;
@@ -245,7 +260,10 @@ impl RecordLayer {
         Self::flush(slf, fd, &wait)
     }
 
-    /// Receive once from a descriptor, and drive the handshake while it runs.
+    /// Receive once from a descriptor; while the handshake runs, this drives it.
+    ///
+    /// Gives:    octets received; 0 at end of stream.
+    /// Raises:   WantReadError; TimeoutError; OSError of the system call; as receive.
     #[pyo3(signature = (fd, timeout, /))]
     fn fill_from(slf: &Bound<'_, Self>, fd: i32, timeout: Option<f64>) -> PyResult<usize> {
         Self::check(slf)?;

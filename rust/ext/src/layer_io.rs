@@ -111,7 +111,13 @@ impl RecordLayer {
 
 #[pymethods]
 impl RecordLayer {
-    /// Take wire octets from the peer.
+    /// Take wire octets from the peer; while the handshake runs, this drives it.
+    ///
+    /// Takes:    wire: bytes are kept as they are until they are opened; any other buffer is copied.
+    /// Raises:   the AlertError of what is wrong in the handshake. Records after the handshake are opened, and
+    ///           complained about, by read, read_into and events.
+    /// Effects:  in the handshake, messages to send may wait in data_to_send().
+    /// Source:   RFC 9846 section 5.1.
     #[pyo3(signature = (wire, /))]
     fn receive(slf: &Bound<'_, Self>, wire: &Bound<'_, PyAny>) -> PyResult<()> {
         Self::check(slf)?;
@@ -122,7 +128,13 @@ impl RecordLayer {
         Ok(())
     }
 
-    /// All application data that waits, up to 256 KiB.
+    /// Open the complete records that wait, and give their application data.
+    ///
+    /// Gives:    at most 256 KiB; b"" when more wire octets are needed, or after the peer's close_notify (peer_closed).
+    /// Raises:   BadRecordMac if a record fails its check; RecordOverflow; HandshakeNotComplete; TruncationError
+    ///           where the stream ended without close_notify; after a failure the original error.
+    /// Effects:  read sequence number + 1 per record; the interpreter is released above the threshold (128 KiB).
+    /// Source:   RFC 9846 section 5.2, 5.5.
     #[pyo3(signature = ())]
     fn read(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
         let py = slf.py();
@@ -140,7 +152,13 @@ impl RecordLayer {
         }
     }
 
-    /// Open every complete record that waits into `buffer`.
+    /// Open every complete record that waits, writing application data into `buffer`.
+    ///
+    /// Takes:    buffer: writable, contiguous, at least 1 octet. Octets behind those that count may be overwritten.
+    /// Gives:    octets written, 0..len(buffer); 0 when more wire octets are needed, or after the peer's close_notify.
+    /// Raises:   as read; BufferError for an empty buffer.
+    /// Effects:  as read. It stops at each handshake message, alert and change of keys.
+    /// Source:   RFC 9846 section 5.2, 5.5.
     #[pyo3(signature = (buffer, /))]
     fn read_into(slf: &Bound<'_, Self>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
         let (py, this) = (slf.py(), slf.get());
@@ -165,7 +183,13 @@ impl RecordLayer {
         }
     }
 
-    /// Seal application data; `data_to_send` hands out the records.
+    /// Seal application data; data_to_send() hands out the records.
+    ///
+    /// Takes:    data: any contiguous buffer.
+    /// Gives:    len(data): all of it is sealed.
+    /// Raises:   HandshakeNotComplete; ConnectionClosedError after close(); after a failure the original error.
+    /// Effects:  write sequence number + 1 per record; keys are updated by themselves before the limit of the AEAD.
+    /// Source:   RFC 9846 section 5.1, 5.5.
     #[pyo3(signature = (data, /))]
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<usize> {
         Self::check_open(slf)?;
@@ -184,6 +208,11 @@ impl RecordLayer {
     }
 
     /// Seal several buffers as one stream of full records.
+    ///
+    /// Takes:    buffers: a sequence of contiguous buffers.
+    /// Gives:    the octets of all of them.
+    /// Raises:   as write.
+    /// Source:   RFC 9846 section 5.1.
     #[pyo3(signature = (buffers, /))]
     fn write_many(slf: &Bound<'_, Self>, buffers: &Bound<'_, PyAny>) -> PyResult<usize> {
         Self::check_open(slf)?;
@@ -206,6 +235,11 @@ impl RecordLayer {
     }
 
     /// Seal application data into `out`, behind whatever waited to be sent.
+    ///
+    /// Takes:    data: any contiguous buffer; out: writable, at least wire_size(len(data)) octets, apart from data.
+    /// Gives:    octets written to `out`; data_to_send() has nothing left then.
+    /// Raises:   as write; BufferTooSmall; ValueError where data and out share memory.
+    /// Source:   RFC 9846 section 5.1, 5.5.
     #[pyo3(signature = (data, out, /))]
     fn write_into(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> PyResult<usize> {
         Self::check_open(slf)?;
@@ -247,7 +281,9 @@ impl RecordLayer {
         sealed.map_err(|error| Self::fail(slf, &error))
     }
 
-    /// Octets that `write_into` may need for `octets` of application data.
+    /// Octets that write_into may need for `octets` of application data, with all that waits to be sent.
+    ///
+    /// Raises:   OverflowError where no memory holds that much; after a failure the original error.
     #[pyo3(signature = (octets, /))]
     fn wire_size(slf: &Bound<'_, Self>, octets: usize) -> PyResult<usize> {
         if isize::try_from(octets).is_err() {
@@ -260,7 +296,10 @@ impl RecordLayer {
         size.map_err(|error| Self::fail(slf, &error))
     }
 
-    /// Everything that waits to be sent.
+    /// Everything that waits to be sent, once.
+    ///
+    /// Gives:    wire octets; b"" when nothing waits. After a failure it still hands out what waits: the alert.
+    /// Raises:   ForkedConnectionError in a child of the process that made the connection.
     #[pyo3(signature = ())]
     fn data_to_send(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
         let (py, this) = (slf.py(), slf.get());
