@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from tlscore.connection import Connection
 
 
+# Seconds of a year: what waits longer waits for ever, and None says so.
+LONGEST_TIMEOUT = 31_536_000
+
+
 class SocketFacts:
     __slots__ = ("_connection", "_fd", "_sock", "_timeout")
 
@@ -22,10 +26,10 @@ class SocketFacts:
     def settimeout(self, seconds: float | None) -> None:
         """None waits for ever, 0 never waits, else seconds per call.
 
-        Raises:   ValueError if seconds is negative.
+        Raises:   ValueError if seconds is negative, no number, or more than a year; TypeError if it is no number at all.
         """
-        if seconds is not None and seconds < 0:
-            raise ValueError("settimeout: seconds must not be negative")
+        if seconds is not None and not 0 <= seconds <= LONGEST_TIMEOUT:
+            raise ValueError(f"settimeout: seconds must be None, or not negative and at most {LONGEST_TIMEOUT}")
         self._timeout = seconds
 
     def gettimeout(self) -> float | None:

@@ -61,6 +61,9 @@ class TlsSocket(SocketFacts):
         self._connection = connection
         self._fd = sock.fileno()
         self._timeout = sock.gettimeout()
+        if self._timeout:
+            # Timeouts are kept here. One on the socket itself would make Python wait in each raw call of a farewell.
+            sock.settimeout(None)
         self._handshake_timeout = handshake_timeout
         self._allowed = float("inf")
         self._deadline: float | None = None
@@ -79,10 +82,12 @@ class TlsSocket(SocketFacts):
         Takes:    buffer: writable; nbytes: take at most so many octets, 0 for the whole buffer.
         Gives:    octets written, at least 1; 0 when the peer has sent close_notify (or the buffer is empty).
         Raises:   WantReadError when non-blocking; TimeoutError; TruncationError at end of stream without close_notify;
-                  AlertError when the peer breaks the protocol or says that we did.
+                  AlertError when the peer breaks the protocol or says that we did; ValueError if nbytes is negative.
         Effects:  the interpreter is released while waiting.
         """
-        target = buffer if nbytes <= 0 else memoryview(buffer).cast("B")[:nbytes]
+        if nbytes < 0:
+            raise ValueError("recv_into: nbytes must not be negative")
+        target = buffer if nbytes == 0 else memoryview(buffer).cast("B")[:nbytes]
         in_use = self._in_use
         in_use.append(None)
         try:
@@ -145,6 +150,9 @@ class TlsSocket(SocketFacts):
             sent = self._connection.send_to(self._fd, data, self._timeout)
             if sent < memoryview(data).nbytes:
                 self._send_rest(memoryview(data).cast("B"), sent)
+            if self._closing:
+                # Another thread closed the socket meanwhile, and took with it what had not left.
+                raise _closed()
         except (errors.TlsError, OSError) as error:
             self._raise(error)
         finally:
@@ -166,13 +174,18 @@ class TlsSocket(SocketFacts):
                   same data.
         """
         with self._call():
-            return self._connection.send_to(self._fd, data, self._timeout)
+            sent = self._connection.send_to(self._fd, data, self._timeout)
+            if self._closing:
+                raise _closed()
+            return sent
 
     def write_many(self, buffers: "Sequence[Buffer]", /) -> int:
         """Send many buffers as one stream, coalesced into full records; octets of application data taken."""
         with self._call():
             taken = self._connection.write_many(buffers)
             self._connection.flush_to(self._fd, self._timeout)
+            if self._closing:
+                raise _closed()
             return taken
 
     def flush(self) -> None:
@@ -261,6 +274,9 @@ class TlsSocket(SocketFacts):
             raise error
         if self._closing:
             raise _closed() from error
+        if not getattr(error, "from_stream", False):
+            # A signal handler's own: it says nothing about the stream, which goes on.
+            raise error
         self._stream_failed(error)
 
     def _give_up(self) -> errors.HandshakeTimeout:
@@ -319,9 +335,15 @@ class TlsSocket(SocketFacts):
                 self._connection.close()
                 self._connection.flush_to(self._fd, self._timeout)
             if how != socket.SHUT_WR:
-                self._sock.shutdown(socket.SHUT_RD)
+                self._shut_stream(socket.SHUT_RD)
             if transport and how != socket.SHUT_RD:
-                self._sock.shutdown(socket.SHUT_WR)
+                self._shut_stream(socket.SHUT_WR)
+
+    def _shut_stream(self, how: int) -> None:
+        try:
+            self._sock.shutdown(how)
+        except OSError as failure:
+            raise transport_error(failure, "the stream below TLS could not be shut down") from failure
 
     def close(self) -> None:
         """Send close_notify where that is possible without waiting long, then close the socket. Never raises, never
