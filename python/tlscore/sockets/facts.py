@@ -26,10 +26,10 @@ class SocketFacts:
     def settimeout(self, seconds: float | None) -> None:
         """None waits for ever, 0 never waits, else seconds per call.
 
-        Raises:   ValueError if seconds is negative, no number, or more than a year; TypeError if it is no number at all.
+        Raises:   ValueError if seconds is negative, NaN or more than a year; TypeError if it is no number.
         """
         if seconds is not None and not 0 <= seconds <= LONGEST_TIMEOUT:
-            raise ValueError(f"settimeout: seconds must be None, or not negative and at most {LONGEST_TIMEOUT}")
+            raise ValueError(f"settimeout: seconds must be None, or at most {LONGEST_TIMEOUT} and not negative")
         self._timeout = seconds
 
     def gettimeout(self) -> float | None:
