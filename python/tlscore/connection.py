@@ -75,7 +75,17 @@ class Connection(RecordLayer):
     record layer; no call blocks, none touches a socket.
     """
 
-    __slots__ = ("_diagnostic", "_error", "_events", "_is_client", "_key_updates", "_out", "_state", "_trace")
+    __slots__ = (
+        "_awaits_verdict",
+        "_diagnostic",
+        "_error",
+        "_events",
+        "_is_client",
+        "_key_updates",
+        "_out",
+        "_state",
+        "_trace",
+    )
 
     def __init__(
         self,
@@ -96,6 +106,7 @@ class Connection(RecordLayer):
         self._trace: bytearray | bytes = bytearray()
         self._error: TlsError | None = None
         self._diagnostic: str | None = None
+        self._awaits_verdict = False
         self._key_updates = (0, 0)
         self._out: Output | None = Output(self, self._trace, self._events)
         self._state: State = _CLOSED
@@ -142,6 +153,8 @@ class Connection(RecordLayer):
             if self.peer_closed or self.pending_plaintext:
                 return
             cause = "the stream ended without close_notify: data may be missing"
+        elif self._awaits_verdict:
+            cause = "the server ended the stream before it showed whether it takes our certificate"
         else:
             expected = machine.expected_text(self._state)
             cause = f"the peer ended the stream during the handshake, where {expected} should come"
@@ -156,7 +169,7 @@ class Connection(RecordLayer):
         Source:   RFC 9846 section 6.1.
         """
         self._check()
-        if self.handshake_complete:
+        if self._outcome is not None:
             self._close_write()
             return
         self._cancel()
@@ -165,7 +178,7 @@ class Connection(RecordLayer):
         """Give the connection up without close_notify: the peer sees a truncated stream. Does nothing to a dead one."""
         if self._error is not None:
             return
-        if not self.handshake_complete:
+        if self._outcome is None:
             self._cancel()
             return
         self._fail(errors.ConnectionClosedError("the connection was aborted on this side"), None)
@@ -204,8 +217,14 @@ class Connection(RecordLayer):
 
     @property
     def handshake_complete(self) -> bool:
-        """Whether application data may flow. False again after a failure."""
-        return self._outcome is not None
+        """Whether application data may flow. False again after a failure.
+
+        With `confirm_client_auth`, False also until the server has shown that it takes our certificate; asking opens
+        what waits, and raises the server's alert where it does not.
+        """
+        if self._awaits_verdict:
+            self._look_for_verdict()
+        return self._outcome is not None and not self._awaits_verdict
 
     @property
     def version(self) -> str | None:
@@ -276,6 +295,13 @@ class Connection(RecordLayer):
         return outcome is not None and outcome.retried
 
     @property
+    def client_auth_confirmed(self) -> bool | None:
+        """Client: whether the server has shown, by a record after the handshake, that it took our answer to its request
+        for a certificate. None where it asked for none."""
+        outcome = self._outcome
+        return self._has_verdict() if outcome is not None and outcome.asked else None
+
+    @property
     def closed(self) -> bool:
         """Whether the connection failed, or both sides have said close_notify."""
         return self._error is not None or (self.peer_closed and self.write_closed)
@@ -287,7 +313,7 @@ class Connection(RecordLayer):
 
     @property
     def diagnostic(self) -> str | None:
-        """Why no client certificate was sent although the server asked, where that was so."""
+        """Why no client certificate was sent although the server asked, or what is doubtful about the one that was."""
         return self._diagnostic
 
     @property
@@ -323,7 +349,7 @@ class Connection(RecordLayer):
         return server_end_point(leaf)
 
     def __repr__(self) -> str:
-        agreed = f" {self.version} {self.suite} {self.group}" if self.handshake_complete else ""
+        agreed = f" {self.version} {self.suite} {self.group}" if self._outcome is not None else ""
         return f"<Connection {self.role} {type(self._state).__name__}{agreed}>"
 
     # -- hooks that the record layer calls -----------------------------------------------------------------------------
@@ -344,11 +370,13 @@ class Connection(RecordLayer):
                     self._on_handshake_alert(item >> 8, item & 0xFF)
                     continue
                 self._state = self._step(self._state, item, out)
-                if self.handshake_complete:
+                if self._outcome is not None:
                     self._complete(out)
                     break
         except BaseException as failure:
-            raise self._died(failure) from None
+            error = self._died(failure)
+            # What is told is the error, with what caused it (a callback's exception, say), not the way here.
+            raise error from error.__cause__
         finally:
             del out.layer
 
@@ -358,7 +386,8 @@ class Connection(RecordLayer):
         try:
             self._state = self._step(self._state, message, out)
         except BaseException as failure:
-            raise self._died(failure) from None
+            error = self._died(failure)
+            raise error from error.__cause__
         self._diagnostic = out.diagnostic or self._diagnostic
 
     def _on_alert(self, level: int, description: int, /) -> None:
@@ -401,6 +430,14 @@ class Connection(RecordLayer):
 
     def _complete(self, out: Output) -> None:
         """The handshake is over: report it, and let go of what only it needed."""
+        self._diagnostic = out.diagnostic
+        self._trace = bytes(self._trace)
+        self._out = None
+        self._awaits_verdict = out.awaits_verdict
+        if not self._awaits_verdict:
+            self._report_completion()
+
+    def _report_completion(self) -> None:
         outcome = self._outcome
         assert outcome is not None
         self._events.append(
@@ -413,9 +450,34 @@ class Connection(RecordLayer):
                 outcome.authenticated,
             )
         )
-        self._diagnostic = out.diagnostic
-        self._trace = bytes(self._trace)
-        self._out = None
+
+    def _look_for_verdict(self) -> None:
+        """Client that confirms: open what waits. A refusal is an alert, which raises here; everything else that a
+        server sends after the handshake shows that it went on."""
+        try:
+            self._poll()
+        except errors.AlertError as refusal:
+            if refusal.sender == "peer":
+                refusal.add_note("the server answered our certificate with this alert (confirm_client_auth)")
+            raise
+        if self._has_verdict():
+            self._awaits_verdict = False
+            self._report_completion()
+        elif self.peer_closed:
+            error = errors.TransportError(
+                "the server closed the connection before it showed whether it takes our certificate",
+                remedy="read the server's log",
+                section="RFC 9846 6.1",
+                code="TLS-CLOSED_IN_HANDSHAKE",
+                sender="peer",
+            )
+            self._fail(error, None)
+            raise error
+
+    def _has_verdict(self) -> bool:
+        opened, _, updates, _ = self.counters
+        # A lone close_notify is a record too, and no verdict.
+        return updates > 0 or opened > int(self.peer_closed)
 
     def _on_handshake_alert(self, level: int, description: int) -> None:
         if description != AlertDescription.close_notify:
@@ -436,7 +498,9 @@ class Connection(RecordLayer):
     def _eof_remedy(self) -> str:
         """What a silent peer most likely means, by the step that was reached."""
         stage = self._state.stage
-        if self.handshake_complete:
+        if self._awaits_verdict:
+            return "most likely it refuses our certificate: read its log"
+        if self._outcome is not None:
             return "the peer, or something on the way, broke the connection off: do not trust the length of the data"
         if self.role == "client":
             if stage <= 6:
@@ -505,6 +569,7 @@ class Connection(RecordLayer):
                 error.alert_sent = None
         self._error = error
         self._state = _CLOSED
+        self._awaits_verdict = False
         self._out = None
         self._trace = bytes(self._trace)
         self._kill(error)

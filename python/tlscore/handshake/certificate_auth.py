@@ -8,9 +8,19 @@ tlscore.certs, which is imported when the first certificate is handled: it bring
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tlscore.errors import AlertError, ConfigError, DecryptError, GeneralError, IllegalParameter, TlsError
+from tlscore.errors import (
+    AccessDenied,
+    AlertError,
+    ConfigError,
+    DecryptError,
+    GeneralError,
+    IllegalParameter,
+    TlsError,
+    escape,
+)
 from tlscore.handshake.proofs import FinishedVerified, SignatureVerified
 from tlscore.iana import SignatureScheme
+from tlscore.wire import CertificateStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -113,6 +123,33 @@ def verify_signature(
     return SignatureVerified(chain, scheme)
 
 
+def authorized(config: "ServerConfig", peer: SignatureVerified) -> SignatureVerified:
+    """Ask the configuration's `authorize` about a client that owns the key of its verified certificate.
+
+    Raises:   AccessDenied for every answer but True, and for every exception: nothing that goes wrong is consent.
+    """
+    if config.authorize is None:
+        return peer
+    failure: Exception | None = None
+    answer: object = None
+    try:
+        answer = config.authorize(peer.chain.identity)
+    except AlertError:
+        raise
+    except Exception as error:
+        failure = error
+    if answer is True:
+        return peer
+    # RFC 9846 6.2: "access_denied: A valid certificate or PSK was received, but when access control was applied, the
+    # sender decided not to proceed with negotiation."
+    how = f"failed ({type(failure).__name__})" if failure is not None else "did not give True"
+    raise AccessDenied(
+        f"the client's certificate is valid, and authorize {how} for {escape(peer.chain.identity.subject, 200)}",
+        remedy="see the chained exception" if failure is not None else "",
+        code="TLS-AUTHORIZE_FAILED" if failure is not None else None,
+    ) from failure
+
+
 def _bad_scheme(scheme: int, why: str) -> IllegalParameter:
     return IllegalParameter(
         f"the peer's CertificateVerify uses {SignatureScheme.name_of(scheme)}, {why}",
@@ -141,7 +178,7 @@ def bad_finished(role: Role) -> DecryptError:
     )
 
 
-def _now(config: "ClientConfig | ServerConfig") -> "datetime":
+def now(config: "ClientConfig | ServerConfig") -> "datetime":
     from datetime import UTC, datetime
 
     if config.clock is None:
@@ -160,6 +197,17 @@ def chain_of(entries: Sequence["CertificateEntry"]) -> tuple[bytes, ...]:
     return tuple([entry.cert_data for entry in entries])
 
 
+def staples_of(entries: Sequence["CertificateEntry"]) -> dict[bytes, bytes] | None:
+    """The OCSP responses that came with a chain, by certificate (RFC 9846 4.5.1.1)."""
+    found = {}
+    for entry in entries:
+        if len(entry.extensions):
+            status = entry.extensions.get(CertificateStatus)
+            if status is not None:
+                found[entry.cert_data] = status.response
+    return found or None
+
+
 def verify_server_chain(
     config: "ClientConfig", reference: "ServerName | None", entries: Sequence["CertificateEntry"]
 ) -> "ChainVerified":
@@ -172,10 +220,18 @@ def verify_server_chain(
     if isinstance(authentication, AcceptAnyPeer):
         return verify.accept_unverified(chain, authentication.reason)
     if isinstance(authentication, SkipNameCheck):
-        return verify.verify_server(chain, authentication.trust, None, _now(config))
-    if reference is None:
+        reference = None
+    elif reference is None:
         raise TlsError("a connection that verifies its server was made without a name to verify")
-    return verify.verify_server(chain, authentication.trust, reference, _now(config))
+    return verify.verify_server(
+        chain,
+        authentication.trust,
+        reference,
+        now(config),
+        policy=config.certificate_policy,
+        revocation=config.revocation,
+        stapled_ocsp=staples_of(entries),
+    )
 
 
 def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEntry"]) -> "ChainVerified":
@@ -185,4 +241,11 @@ def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEn
     trust = config.client_trust
     if trust is None:
         raise TlsError("a server asked for a client certificate without trust for clients")
-    return verify.verify_client(chain_of(entries), trust, _now(config))
+    return verify.verify_client(
+        chain_of(entries),
+        trust,
+        now(config),
+        policy=config.certificate_policy,
+        revocation=config.revocation,
+        stapled_ocsp=staples_of(entries),
+    )

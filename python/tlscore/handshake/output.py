@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 class Output:
     """One per connection while its handshake runs, one per message afterwards."""
 
-    __slots__ = ("_events", "_waiting", "diagnostic", "layer", "raw", "trace")
+    __slots__ = ("_events", "_waiting", "awaits_verdict", "diagnostic", "layer", "raw", "trace")
 
     def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event]") -> None:
         self.layer = layer
         self.trace = trace
         self.raw = b""
         self.diagnostic: str | None = None
+        self.awaits_verdict = False
         self._events = events
         self._waiting: list[bytes] = []
 
@@ -84,3 +85,9 @@ class Output:
         # No change_cipher_spec may follow the peer's Finished (RFC 9846 5).
         self.layer._expect_change_cipher_spec(False)
         self.layer._open()
+
+    def confirm(self) -> None:
+        """Show the peer that its second flight was taken: a KeyUpdate, the shortest record that says nothing else."""
+        # RFC 9846 4.7.3: "Implementations that receive a KeyUpdate message prior to receiving a Finished message MUST
+        # terminate the connection": ours is out already.
+        self.layer._request_key_update(False)

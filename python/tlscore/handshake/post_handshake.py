@@ -12,7 +12,7 @@ from tlscore import trace
 from tlscore._core import Transcript, constant_time_equal, post_handshake_finished_mac, random_bytes
 from tlscore.errors import IllegalParameter, UsageError
 from tlscore.events import ClientCertificateReceived, ClientCertificateRequested, TicketReceived
-from tlscore.handshake.certificate_auth import bad_finished, sign, verify_client_chain, verify_signature
+from tlscore.handshake.certificate_auth import authorized, bad_finished, sign, verify_client_chain, verify_signature
 from tlscore.handshake.client_identity import choose, read_request
 from tlscore.handshake.machine import State, transition, unexpected
 from tlscore.handshake.outcome import Outcome
@@ -147,7 +147,8 @@ def send_late_authentication(
     plan: ClientPlan, request: CertificateRequest, transcript: Transcript, out: Output
 ) -> bool:
     """Certificate, CertificateVerify where we have one, Finished: in one piece, nothing may come between."""
-    choice = choose(plan.config, read_request(request))
+    wanted = read_request(request)
+    choice = choose(plan.config, wanted)
     context = request.certificate_request_context
     if isinstance(choice, str):
         # RFC 9846 4.7.2: "If it declines, it MUST send a Certificate message containing no certificates followed by
@@ -156,7 +157,8 @@ def send_late_authentication(
         out.diagnostic = choice
     else:
         identity, scheme = choice
-        out.send(certificate_message(identity.chain, context), transcript)
+        staple = identity.staple_response() if wanted.staple else None
+        out.send(certificate_message(identity.chain, context, staple), transcript)
         out.send(encode(CertificateVerify(scheme, sign(identity, scheme, "client", transcript))), transcript)
     out.send(encode(Finished(post_handshake_finished_mac(out.layer, True, transcript))), transcript)
     out.flush()
@@ -217,8 +219,8 @@ def on_late_certificate(
 def on_late_certificate_verify(
     state: ExpectLateCertificateVerify, message: CertificateVerify, out: Output
 ) -> ExpectLateFinished:
-    schemes = state.authentication.plan.config.schemes
-    peer = verify_signature(state.chain, message, schemes, "client", state.transcript)
+    config = state.authentication.plan.config
+    peer = authorized(config, verify_signature(state.chain, message, config.schemes, "client", state.transcript))
     out.receive(state.transcript)
     return ExpectLateFinished(state.outcome, state.authentication, state.request, state.transcript, peer)
 

@@ -19,7 +19,13 @@ from tlscore import trace
 from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule, KeyShare, Transcript, random_bytes
 from tlscore.errors import CertificateRequired, IllegalParameter
 from tlscore.handshake import cookie as cookies
-from tlscore.handshake.certificate_auth import sign, verify_client_chain, verify_finished, verify_signature
+from tlscore.handshake.certificate_auth import (
+    authorized,
+    sign,
+    verify_client_chain,
+    verify_finished,
+    verify_signature,
+)
 from tlscore.handshake.cookie import Retry
 from tlscore.handshake.machine import State, transition
 from tlscore.handshake.negotiation import (
@@ -35,7 +41,7 @@ from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
-from tlscore.iana import NamedGroup, ProtocolVersion
+from tlscore.iana import CertificateStatusType, NamedGroup, ProtocolVersion
 from tlscore.record import Record
 from tlscore.wire import (
     HRR_RANDOM,
@@ -53,6 +59,7 @@ from tlscore.wire import (
     PostHandshakeAuth,
     SelectedVersion,
     ServerHello,
+    StatusRequest,
     check_solicited,
     encode,
 )
@@ -161,7 +168,7 @@ def on_client_hello(
     out.allow_change_cipher_spec(True)
     if plan.cookie_key is not None and offer.cookie is not None:
         return _resume_retry(state, message, offer, out)
-    selection = select(plan, offer)
+    selection = select(plan, offer, message, out.raw)
     out.step(trace.CLIENT_SENT_SHARES)
     if offer.early_data:
         # RFC 9846 4.3.10: "Ignore the extension and return a regular 1-RTT response. The server then skips past early
@@ -187,13 +194,13 @@ def on_second_client_hello(
     return _take_second_hello(state.plan, message, offer, state.retry, state.transcript, out)
 
 
-def select(plan: ServerPlan, offer: Offer) -> Selection:
-    """Every choice, the cheap ones first; nothing is signed before all of them stand."""
+def select(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection:
+    """Every choice, the cheap ones first; nothing is signed or agreed before all of them stand."""
     config = plan.config
     suite = select_suite(config, offer)
     group, share = select_group(config, offer)
     alpn = select_alpn(config, plan.alpn, offer)
-    return Selection(suite, group, share, alpn, *select_identity(config, offer))
+    return Selection(suite, group, share, alpn, *select_identity(config, offer, hello, raw))
 
 
 def send_hello_retry_request(
@@ -249,7 +256,7 @@ def _take_second_hello(
         # RFC 9846 4.3.10: "A client MUST NOT include the "early_data" extension in its followup ClientHello."
         raise IllegalParameter("the second ClientHello offers early data", section="RFC 9846 4.3.10")
     cookies.check_second_hello(retry, out.raw)
-    selection = select(plan, offer)
+    selection = select(plan, offer, message, out.raw)
     # RFC 9846 4.2.2: "replacing the list of shares with a list containing a single KeyShareEntry from the indicated
     # group"
     if len(offer.shares) != 1 or offer.shares[0].group != retry.group:
@@ -287,7 +294,7 @@ def send_server_flight(
     if plan.request is not None:
         out.send(plan.request, transcript)
         out.step(trace.SERVER_ASKED_CERTIFICATE)
-    out.send(plan.certificate(identity), transcript)
+    out.send(plan.certificate(identity, _wants_staple(hello)), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
     out.send(encode(CertificateVerify(scheme, sign(identity, scheme, "server", transcript))), transcript)
     out.step(trace.SERVER_SIGNED)
@@ -345,11 +352,19 @@ def _send_server_hello(
     return schedule
 
 
+def _wants_staple(hello: ClientHello) -> bool:
+    # RFC 9846 4.5.1: "Extensions in the Certificate message from the server MUST correspond to ones from the
+    # ClientHello message."
+    asked = hello.extensions.get(StatusRequest)
+    return asked is not None and asked.status_type == CertificateStatusType.ocsp
+
+
 def _answer(plan: ServerPlan, offer: Offer, selection: Selection) -> bytes:
     # RFC 6066 3: "A server that receives a client hello containing the "server_name" extension MAY use the information
     # [...] In this event, the server SHALL include an extension of type "server_name" in the (extended) server hello."
     name = offer.server_name
-    name_used = name is not None and (selection.identity.matches_name(name) or bool(plan.config.names))
+    by_name = bool(plan.config.names) or plan.config.resolver is not None
+    name_used = name is not None and (by_name or selection.identity.matches_name(name))
     return plan.answer(selection.alpn, name_used, offer.record_size_limit is not None)
 
 
@@ -399,7 +414,8 @@ def on_client_certificate_verify(
     state: ExpectClientCertificateVerify, message: CertificateVerify, out: Output
 ) -> ExpectClientFinished:
     agreed, transcript = state.agreed, state.transcript
-    peer = verify_signature(state.chain, message, agreed.plan.config.schemes, "client", transcript)
+    config = agreed.plan.config
+    peer = authorized(config, verify_signature(state.chain, message, config.schemes, "client", transcript))
     out.receive(transcript)
     out.step(trace.SERVER_VERIFIED_CLIENT)
     return ExpectClientFinished(agreed, transcript, state.schedule, peer)
@@ -415,6 +431,8 @@ def on_client_finished(state: ExpectClientFinished, message: Finished, out: Outp
     schedule.forget_handshake()
     out.step(trace.SERVER_HAS_KEYS)
     out.open(state.peer, finished)
+    if agreed.plan.config.confirm_client_auth:
+        out.confirm()
     out.step(trace.ESTABLISHED)
     outcome = Outcome(
         ProtocolVersion.TLS13,
