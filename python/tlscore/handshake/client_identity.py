@@ -18,6 +18,7 @@ from tlscore.wire import (
     OidFilter,
     OidFilters,
     SignatureAlgorithms,
+    SignatureAlgorithmsCert,
     StatusRequestCertificateRequest,
 )
 
@@ -35,6 +36,7 @@ class Wanted(Record):
 
     context: bytes
     schemes: tuple[int, ...]
+    cert_schemes: tuple[int, ...]
     authorities: tuple[bytes, ...]
     filters: tuple[OidFilter, ...]
     staple: bool = False
@@ -49,13 +51,16 @@ def read_request(request: CertificateRequest) -> Wanted:
             "the server's CertificateRequest has no signature_algorithms extension", section="RFC 9846 4.4.2"
         )
     authorities, filters = request.extensions.get(CertificateAuthorities), request.extensions.get(OidFilters)
+    cert = request.extensions.get(SignatureAlgorithmsCert)
     wanted = filters.filters if filters is not None else ()
+    verifiable = schemes.supported_signature_algorithms
     # RFC 9846 4.3.5: "Any given OID MUST NOT appear more than once in the filters list."
     if len({one.certificate_extension_oid for one in wanted}) != len(wanted):
         raise IllegalParameter("oid_filters of the CertificateRequest names an OID twice", section="RFC 9846 4.3.5")
     return Wanted(
         request.certificate_request_context,
-        schemes.supported_signature_algorithms,
+        verifiable,
+        cert.supported_signature_algorithms if cert is not None else verifiable,
         authorities.authorities if authorities is not None else (),
         wanted,
         StatusRequestCertificateRequest in request.extensions,
@@ -65,14 +70,19 @@ def read_request(request: CertificateRequest) -> Wanted:
 def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | str":
     """The identity to show and the scheme to sign with; or the reason why there is none.
 
-    Of several that fit, one that is valid today comes before one that is not; an expired one alone is shown all the
-    same, since the server decides and our clock may be wrong.
+    Of several that fit, one whose chain the server can check comes first; one that is valid today comes before one
+    that is not. An expired one alone is shown all the same, since the server decides and our clock may be wrong.
     """
     identities = config.current_identities
     if not identities:
         return "the server asked for a certificate, and this configuration has no identity"
     reasons, expired = [], None
-    for number, identity in enumerate(identities, 1):
+    # RFC 9846 4.5.1.2: "If the sender is the client, the client MAY use a fallback chain as above": identities whose
+    # chain the server can check come first, the others are better than none.
+    numbered = list(enumerate(identities, 1))
+    if len(numbered) > 1:
+        numbered.sort(key=lambda one: not one[1].is_verifiable_with(wanted.cert_schemes))
+    for number, identity in numbered:
         scheme = choose_scheme(identity.schemes, wanted.schemes, config.schemes)
         reason = _misfit(identity, scheme, wanted)
         if reason is None and scheme is not None:

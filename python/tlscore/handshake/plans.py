@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ClientConfig, ServerConfig
     from tlscore.config_base import Config
+    from tlscore.handshake.negotiation import Selection
 
 # What this end takes where the configuration sets no record_size_limit: the most that TLS 1.3 allows (RFC 8449 4).
 FULL_RECORD = 2**14 + 1
@@ -46,6 +47,11 @@ FULL_RECORD = 2**14 + 1
 _KEPT_ANSWERS = 64
 # Certificate messages kept: one for each identity that was shown lately.
 _KEPT_CERTIFICATES = 64
+# Hosts whose server_name extension a client configuration keeps.
+_KEPT_NAMES = 64
+# Distinct offers whose selection a server configuration keeps: a few kinds of clients, times the names they ask for.
+KEPT_SELECTIONS = 256
+KEPT_OFFER_ITEMS = 128
 
 Block = tuple[int, bytes]
 
@@ -113,13 +119,23 @@ def certificate_message(chain: tuple[bytes, ...], context: bytes, staple: bytes 
 class ClientPlan(Plan):
     """The parts of a ClientHello that every connection repeats."""
 
-    __slots__ = ("after_share", "before_share", "config", "generation", "offered", "suites")
+    __slots__ = (
+        "_names",
+        "after_share",
+        "before_share",
+        "config",
+        "generation",
+        "offered",
+        "offered_with_name",
+        "suites",
+    )
 
     def __init__(self, config: "ClientConfig") -> None:
         super().__init__(config)
         self.config = config
         self.generation = trust_generation(config)
         self.suites = b"".join([suite.to_bytes(2, "big") for suite in config.suites])
+        self._names: dict[bytes, Block] = {}
         before: list[Extension] = [SignatureAlgorithms(config.schemes)]
         # RFC 9846 4.3.3: "Implementations which have the same policy in both cases MAY omit the
         # "signature_algorithms_cert" extension."
@@ -137,18 +153,21 @@ class ClientPlan(Plan):
         # RFC 7633 4.2.3.1 has clients refuse a certificate that promises a staple and comes without: they must ask.
         if config.trust is not None and config.revocation.asks("server"):
             after.append(StatusRequest())
-        self.before_share = tuple([block(value) for value in before])
+        self.before_share = self.versions_and_groups(()) + tuple([block(value) for value in before])
         self.after_share = tuple([block(value) for value in after])
-        self.offered = frozenset(
-            [
-                ExtensionType.supported_versions,
-                ExtensionType.supported_groups,
-                ExtensionType.key_share,
-                *[code for code, _ in self.before_share + self.after_share],
-            ]
-        )
+        self.offered = frozenset([ExtensionType.key_share, *[code for code, _ in self.before_share + self.after_share]])
+        self.offered_with_name = self.offered | {ExtensionType.server_name}
 
-    def versions_and_groups(self, grease: tuple[int, ...]) -> tuple[Block, Block]:
+    def server_name(self, host: bytes) -> Block:
+        """The server_name extension for a host."""
+        known = self._names.get(host)
+        if known is None:
+            known = block(ServerName(host))
+            if len(self._names) < _KEPT_NAMES:
+                self._names[host] = known
+        return known
+
+    def versions_and_groups(self, grease: tuple[int, ...]) -> tuple[Block, ...]:
         """supported_versions and supported_groups, with a reserved value in front of each where asked for."""
         # RFC 9846 4.3.1: "Implementations of this specification MUST send this extension in the ClientHello containing
         # all versions of TLS which they are prepared to negotiate"
@@ -159,7 +178,17 @@ class ClientPlan(Plan):
 class ServerPlan(Plan):
     """The messages that a server repeats."""
 
-    __slots__ = ("_answers", "_generation", "config", "cookie_key", "own_limit", "request", "request_codes")
+    __slots__ = (
+        "_answers",
+        "_followed",
+        "_generation",
+        "_selections",
+        "config",
+        "cookie_key",
+        "own_limit",
+        "request",
+        "request_codes",
+    )
 
     def __init__(self, config: "ServerConfig") -> None:
         super().__init__(config)
@@ -171,6 +200,9 @@ class ServerPlan(Plan):
         self.request_codes: tuple[int, ...] = ()
         self.refresh()
         self._answers: dict[tuple[bytes | None, bool, bool], bytes] = {}
+        named = [identity for _, identity in config.names]
+        self._followed = [one for one in (*config.identities, *named) if one.current is not one]
+        self._selections: tuple[tuple[Identity, ...], dict[tuple[object, ...], Selection]] = (), {}
 
     def refresh(self) -> None:
         """Encode the CertificateRequest again where the trust for clients was reloaded: it lists their CAs."""
@@ -183,6 +215,22 @@ class ServerPlan(Plan):
         asks = config.client_auth in ("optional", "required")
         self.request = encode(CertificateRequest(b"", extensions)) if asks else None
         self._generation = generation
+
+    def selections(self) -> dict[tuple[object, ...], "Selection"] | None:
+        """What was selected before with the identities of this moment; None where a resolver decides each time.
+
+        Identities that follow their files may be others now than in the last handshake: then nothing of it counts.
+        """
+        if self.config.resolver is not None:
+            return None
+        current, known = self._selections
+        if self._followed:
+            now = tuple([one.current for one in self._followed])
+            if now != current:
+                known = {}
+                # One assignment: another thread sees identities and selections that belong together.
+                self._selections = now, known
+        return known
 
     def _request_extensions(self) -> Extensions:
         config = self.config

@@ -79,7 +79,7 @@ impl Protection {
         self.sequence = sequence;
     }
 
-    /// verify_data of a Finished message under this traffic secret (post-handshake authentication, RFC 9846 4.4.4).
+    /// verify_data of a Finished message under this traffic secret (post-handshake authentication, RFC 9846 4.5.3).
     pub fn finished_mac(&self, transcript: &[u8]) -> Result<Digest, Error> {
         let key = finished_key(self.suite, &self.secret)?;
         Ok(hmac(self.suite.hash(), key.as_bytes(), transcript))
@@ -95,7 +95,8 @@ impl Protection {
     }
 
     fn advance(&mut self, limit: u64) -> Result<(), Error> {
-        // RFC 9846 5.3: "Sequence numbers MUST NOT wrap." The limit of the suite comes first for AES; both are checked before use.
+        // RFC 9846 5.3: "If a TLS implementation would need to wrap a sequence number, it MUST either rekey (Section 4.7.3) or terminate
+        // the connection." For AES the limit of the suite comes first; both are checked before use.
         if self.sequence >= limit.min(self.record_limit()) {
             return Err(Error::new(
                 Code::InternalError,

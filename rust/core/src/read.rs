@@ -127,7 +127,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         self.ccs_allowed = allowed;
     }
 
-    /// Early data that was not accepted: drop up to this many octets of it (RFC 9846 4.2.10).
+    /// Early data that was not accepted: drop up to this many octets of it (RFC 9846 4.3.10).
     pub fn skip_early_data(&mut self, octets: usize) {
         self.skip_octets = octets;
     }
@@ -151,6 +151,11 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         self.protection = Some(Protection::new(traffic)?);
         self.epoch = epoch;
         Ok(())
+    }
+
+    /// Refuse a message that goes on past a point where the peer must wait for our answer.
+    pub fn require_boundary(&self) -> Result<(), Error> {
+        self.joiner.boundary().map(|_| ())
     }
 
     /// Wipe keys and drop everything that was not read.
