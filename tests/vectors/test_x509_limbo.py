@@ -5,8 +5,10 @@ the lists never grow stale.
 """
 
 import base64
+import gc
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,15 @@ pytestmark = [
 
 def der(pem: str) -> bytes:
     return base64.b64decode("".join(line for line in pem.splitlines() if "-----" not in line))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_old_objects() -> Iterator[None]:
+    """The times below are those of the verifier: no collection of what the tests before have left."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def is_accepted(case: dict[str, Any], strict: bool) -> bool:
