@@ -242,13 +242,14 @@ def check_certificates(flags: Flags, connection: Connection) -> None:
     elif not flags.on("server") or flags.on("require-any-client-certificate"):
         want("a peer certificate", bool(chain))
     if flags.text("expect-peer-cert-file"):
-        from tlscore.certs.reading import certificates_in, read
+        from tlscore.certs.loading.material import certificates
+        from tlscore.certs.reading import read
 
-        expected = certificates_in(read(flags.text("expect-peer-cert-file"), "certificate"), "a peer")
+        expected = certificates(read(flags.text("expect-peer-cert-file"), "certificate"), "a peer")
         # The shim gives what the peer sent; the runner leaves the root out on both sides.
         from cryptography.hazmat.primitives.serialization import Encoding
 
-        want("the peer's chain", chain == tuple(one.public_bytes(Encoding.DER) for one in expected))
+        want("the peer's chain", chain == tuple(one.value.public_bytes(Encoding.DER) for one in expected))
     selected = flags.number("expect-selected-credential", -2)
     if selected != -2:
         own = connection._outcome.own_leaf if connection._outcome is not None else None
