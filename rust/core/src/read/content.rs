@@ -32,7 +32,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             Some(ContentType::ApplicationData) if self.skip_octets > 0 => self.skip(total),
             _ => Err(Error::unexpected(format!("an unprotected record of type {kind} where it may not stand"))),
         };
-        self.source.consume(total);
+        self.consume_record(total);
         outcome
     }
 
@@ -73,7 +73,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         let Some(inner) = (total - HEADER).checked_sub(protection.tag_len()).filter(|inner| *inner > 0) else {
             if self.skip_octets > 0 {
                 self.skip(total)?;
-                self.source.consume(total);
+                self.consume_record(total);
                 return Ok(Step::Done);
             }
             return Err(Error::new(Code::BadRecordMac, "a protected record that is shorter than its tag"));
@@ -109,7 +109,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         match opened {
             Ok(opened) => {
                 self.skip_octets = 0;
-                self.source.consume(total);
+                self.consume_record(total);
                 match opened {
                     Opened::Direct(found) => self.on_direct(found?, destination)?,
                     Opened::Held => self.on_held(inner)?,
@@ -118,7 +118,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             }
             Err(error) if error.code == Code::BadRecordMac && self.skip_octets > 0 => {
                 self.skip(total)?;
-                self.source.consume(total);
+                self.consume_record(total);
             }
             Err(error) => return Err(error),
         }
@@ -236,13 +236,13 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         }
         self.joiner.consume(&self.limits)?;
         let _boundary = self.joiner.boundary()?;
-        self.counts.key_updates += 1;
+        // What we asked for is no flood.
+        self.counts.key_updates += u32::from(!self.signals.answered());
         if self.counts.key_updates > self.limits.key_updates {
             return Err(Error::limit("too many KeyUpdate messages without application data"));
         }
         self.protection.as_mut().ok_or_else(|| Error::new(Code::InternalError, "the read keys are gone"))?.update()?;
         self.updates += 1;
-        self.signals.answered();
         if request == 1 {
             self.signals.owe_reply();
         }
