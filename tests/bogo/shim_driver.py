@@ -18,7 +18,6 @@ warnings.simplefilter("ignore")
 
 from tlscore import danger, errors  # noqa: E402
 from tlscore.certs.identity import Identity  # noqa: E402
-from tlscore.certs.paths import certificate_rules  # noqa: E402
 from tlscore.certs.revocation.policy import Revocation  # noqa: E402
 from tlscore.certs.trust_store import TrustStore  # noqa: E402
 from tlscore.config import ClientConfig, ServerConfig  # noqa: E402
@@ -43,17 +42,6 @@ SCHEMES = (
 # Its staples are a few letters and no OCSP responses.
 REVOCATION = Revocation.off("the runner's staples are no OCSP responses")
 COMPLEMENT = bytes(255 - octet for octet in range(256))
-
-judged = certificate_rules._form
-
-
-def without_subject(facts: Any, who: object) -> Any:
-    """The rules of a certificate's form but one: the runner's have no subject, and a subjectAltName that is not
-    critical, against RFC 5280 4.2.1.6."""
-    return (check for check in judged(facts, who) if check.section != "RFC 5280 4.2.1.6")
-
-
-certificate_rules._form = without_subject
 
 
 class Mismatch(Exception):

@@ -169,17 +169,6 @@ def _form(facts: Facts, who: object) -> Iterator[Check]:
         yield _fail(
             "encoding", facts, BAD, f"{who} names no issuer", "have a CA with a name issue it", "RFC 5280 4.1.2.4"
         )
-    names = facts.extensions.get(ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string)
-    # RFC 5280 4.1.2.6: with an empty subject "the subjectAltName extension MUST be critical".
-    if not facts.subject and names is not None and not names.critical:
-        yield _fail(
-            "encoding",
-            facts,
-            BAD,
-            f"{who} has no subject, and a subjectAltName that is not critical",
-            "issue it with a critical subjectAltName, or with a subject",
-            "RFC 5280 4.2.1.6",
-        )
 
 
 def _hash(facts: Facts, who: object) -> Iterator[Check]:

@@ -57,6 +57,9 @@ def _all(facts: Facts, role: Role) -> Iterator[tuple[str, str, str]]:
     elif ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes.value:
         yield "extended_key_usage", "has anyExtendedKeyUsage", "CABF BR 7.1.2.7.6"
     names: Any = extensions.get(ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string)
+    # RFC 5280 4.1.2.6: with an empty subject "the subjectAltName extension MUST be critical".
+    if names is not None and not names.critical and not facts.subject:
+        yield "encoding", "has no subject, and a subjectAltName that is not critical", "RFC 5280 4.1.2.6"
     if names is not None and names.critical and facts.subject:
         yield "encoding", "has a critical subjectAltName beside a subject", "CABF BR 7.1.2.7.12"
     from tlscore.certs.paths.constraints import names_of
