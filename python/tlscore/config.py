@@ -99,15 +99,7 @@ class ClientConfig(Config, kw_only=True):
         self._refuse_unknown(unknown)
         values = self._common_values(given)
         values["authentication"] = _authentication(authentication)
-        flags = ("grease", "shuffle_extensions", "post_handshake_auth", "confirm_client_auth")
-        for field in (*flags, "send_certificate_authorities"):
-            values[field] = settings.flag(field, given[field])
-        for field in ("post_handshake_auth", "confirm_client_auth"):
-            if values[field] and not values["identities"]:
-                raise ConfigError(
-                    f"{field} is on, but there is no identity to authenticate with",
-                    remedy=f"use ClientConfig.mutual(identity=...), or leave {field} out",
-                )
+        config_checks.client_flags(values, given)
         if isinstance(authentication, danger.AcceptAnyPeer):
             config_checks.verifies_nobody(values)
         self._fill(values)
@@ -116,7 +108,13 @@ class ClientConfig(Config, kw_only=True):
 
     @classmethod
     def simple(cls, trust: TrustStore | None = None, **settings_: Any) -> Self:
-        """The server shows who it is; `trust` is the system's store where none is given."""
+        """The server shows who it is, the client does not.
+
+        Takes:    trust: the anchors for the server's chain; the system's store where none is given. settings_: every
+                  other field of ClientConfig but authentication and identities.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ClientConfig.simple", settings_, "use ClientConfig.mutual(identity=...)")
         return cls(authentication=VerifyServer(_trust(trust)), **settings_)
 
     @classmethod
@@ -127,14 +125,25 @@ class ClientConfig(Config, kw_only=True):
         identity: AnyIdentity | tuple[AnyIdentity, ...] | list[AnyIdentity] | None = None,
         **settings_: Any,
     ) -> Self:
-        """Both ends show who they are. Of several identities the first that fits the server's request is used."""
+        """Both ends show who they are. Of several identities the first that fits the server's request is used.
+
+        Takes:    trust: the anchors for the server's chain; the system's store where none is given. identity: one, or a
+                  list in order of preference. settings_: every other field of ClientConfig but authentication.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ClientConfig.mutual", settings_)
         identities = settings.identity_or_list(identity)
         return cls(authentication=VerifyServer(_trust(trust)), identities=identities, **settings_)
 
     @classmethod
     def encryption_only(cls, accept: danger.AcceptAnyPeer, **settings_: Any) -> Self:
-        """Nobody shows who they are: `ClientConfig.encryption_only(danger.accept_any_peer)`. Emits
-        UnauthenticatedTlsWarning."""
+        """Nobody shows who they are: `ClientConfig.encryption_only(danger.accept_any_peer)`.
+
+        Takes:    accept: danger.accept_any_peer, or danger.accept_any_peer("why"). settings_: every other field of
+                  ClientConfig but those that say whom to verify.
+        Raises:   ConfigError for such a field, and where TLSCORE_FORBID_DANGEROUS is set in the environment.
+        Effects:  UnauthenticatedTlsWarning.
+        """
         config_checks.encryption_only_alone(
             "ClientConfig",
             accept,
@@ -158,7 +167,7 @@ class ClientConfig(Config, kw_only=True):
 
         Takes:    server_name: DNS name or IP address of the server: sent (DNS names only) and checked. verify_as: the
                   name to check, where it differs from the name to send.
-        Raises:   ConfigError if a name is missing or is none.
+        Raises:   ConfigError if a name is missing or is none, or the key_log file cannot be opened.
         """
         from tlscore.certs.names import ServerName
         from tlscore.connection import Connection
@@ -250,20 +259,13 @@ class ServerConfig(Config, kw_only=True):
         self._refuse_unknown(unknown)
         values = self._common_values(given)
         values["names"] = config_checks.named_identities(names, values["certificate_policy"].strict)
-        values["resolver"] = settings.callback("resolver", resolver, "a ClientHelloInfo and gives an Identity or None")
-        values["authorize"] = settings.callback("authorize", authorize, "a PeerIdentity and gives True or False")
-        values["client_auth"] = settings.choice(
-            "client_auth", client_auth, ("none", "optional", "required", "post_handshake")
-        )
-        values["advertise_cas"] = settings.choice("advertise_cas", advertise_cas, (True, False, "auto"))
-        values["prefer"] = settings.choice("prefer", prefer, ("server", "client"))
-        for field in ("strict_sni", "hello_retry_cookie", "confirm_client_auth"):
-            values[field] = settings.flag(field, given[field])
+        config_checks.server_choices(values, given)
         config_checks.without_clients(values)
         values["client_trust"] = config_checks.client_trust(client_auth, client_trust, advertise_cas)
         values["unauthenticated"] = unauthenticated
         if unauthenticated is not None:
             settings.instance("unauthenticated", unauthenticated, danger.AcceptAnyPeer, "use danger.accept_any_peer")
+            config_checks.has_no_name(values)
             danger.announce(unauthenticated, "ServerConfig")
         values["identities"] = config_checks.server_identities(values)
         self._fill(values)
@@ -272,7 +274,12 @@ class ServerConfig(Config, kw_only=True):
     def simple(
         cls, identity: AnyIdentity | tuple[AnyIdentity, ...] | list[AnyIdentity] | None = None, **settings_: Any
     ) -> Self:
-        """The server shows who it is; clients do not."""
+        """The server shows who it is; clients do not.
+
+        Takes:    identity: one, or a list whose first is the default. settings_: every other field of ServerConfig.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ServerConfig.simple", settings_)
         return cls(identities=settings.identity_or_list(identity), **settings_)
 
     @classmethod
@@ -283,13 +290,25 @@ class ServerConfig(Config, kw_only=True):
         client_trust: TrustStore | None = None,
         **settings_: Any,
     ) -> Self:
-        """Both ends show who they are: a client without a certificate from `client_trust` is refused."""
+        """Both ends show who they are: a client without a certificate from `client_trust` is refused.
+
+        Takes:    identity: one, or a list whose first is the default. client_trust: the anchors for clients' chains.
+                  settings_: every other field of ServerConfig; client_auth="optional" lets clients without in.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ServerConfig.mutual", settings_)
         identities = settings.identity_or_list(identity)
         return cls(**{"client_auth": "required", **settings_, "identities": identities, "client_trust": client_trust})
 
     @classmethod
     def encryption_only(cls, accept: danger.AcceptAnyPeer, **settings_: Any) -> Self:
-        """A server without identity: it makes a certificate that nobody can verify. Emits UnauthenticatedTlsWarning."""
+        """A server without identity: it makes a certificate that nobody can verify.
+
+        Takes:    accept: danger.accept_any_peer, or danger.accept_any_peer("why"). settings_: every other field of
+                  ServerConfig but those that say whom to verify.
+        Raises:   ConfigError for such a field, and where TLSCORE_FORBID_DANGEROUS is set in the environment.
+        Effects:  UnauthenticatedTlsWarning.
+        """
         config_checks.encryption_only_alone(
             "ServerConfig",
             accept,
@@ -318,14 +337,15 @@ class ServerConfig(Config, kw_only=True):
     def identities_for(self, server_name: str | None) -> tuple[Identity, ...]:
         """Identities to try for the name that a client asks for, best first.
 
-        Gives:    those for the name; without any, the others, or none where strict_sni is on. Without a name: all.
+        Gives:    those for the name; without any, the others, or none where strict_sni is on. None (no name): all.
         Source:   RFC 6066 section 3.
         """
-        # RFC 6066 3 compares host names without regard to case; a client never sends the final dot.
-        name = server_name.lower().rstrip(".") if server_name else ""
         identities = self.current_identities
-        if not name:
+        if server_name is None:
             return identities
+        # RFC 6066 3: "DNS hostnames are case-insensitive." A final dot is no part of them; what is empty without it
+        # is a name that nobody has.
+        name = server_name.lower().removesuffix(".")
         parent = "*." + name.partition(".")[2]
         named = tuple(identity.current for pattern, identity in self.names if pattern in (name, parent))
         if self.unauthenticated is not None and not named:
@@ -335,11 +355,18 @@ class ServerConfig(Config, kw_only=True):
             return fitting
         return identities
 
-    def connection(self) -> Connection:
-        """A new connection that waits for a ClientHello: no socket, no clock, no thread."""
+    def connection(self, *, cookie_context: bytes = b"") -> Connection:
+        """A new connection that waits for a ClientHello: no socket, no thread.
+
+        Takes:    cookie_context: with hello_retry_cookie, what cookies are bound to, such as the client's address: the
+                  second ClientHello counts only on a connection with the same context.
+        Raises:   ConfigError if the key_log file cannot be opened, or cookie_context is not bytes.
+        Source:   RFC 9846 section 4.3.2.
+        """
         from tlscore.connection import Connection
 
-        return Connection(False, self)
+        settings.instance("cookie_context", cookie_context, bytes, 'give octets, such as b"192.0.2.1"')
+        return Connection(False, self, cookie_context=cookie_context)
 
 
 def _authentication(value: object) -> Authentication:

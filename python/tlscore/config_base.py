@@ -30,6 +30,21 @@ Codes = tuple[str | int, ...] | list[str | int] | tuple[str, ...] | list[str] | 
 _POLICY_FIELDS = ("versions", "suites", "groups", "key_shares", "schemes", "cert_schemes", "certificate_policy")
 
 
+# What other libraries, and the named constructors, call settings that a configuration itself has not.
+_OF_CONSTRUCTORS = ("trust", "identity", "client_trust")
+_ALWAYS = "verification is always on; see tlscore.danger"
+_ELSEWHERE = {
+    "verify": _ALWAYS,
+    "check_hostname": _ALWAYS,
+    "verify_mode": _ALWAYS,
+    "timeout": "give connect(timeout=...), or handshake_timeout=",
+    "trust": "trust for servers goes to ClientConfig.simple(trust=...) or .mutual(trust=...), trust for clients to "
+    "ServerConfig.mutual(client_trust=...)",
+    "identity": "use ClientConfig.mutual(identity=...), ServerConfig.simple(identity=...) or .mutual(identity=...)",
+    "client_trust": "trust for clients is a server's: ServerConfig.mutual(client_trust=...)",
+}
+
+
 class Config(Record, kw_only=True):
     """What both ends have in common."""
 
@@ -60,8 +75,11 @@ class Config(Record, kw_only=True):
     role: ClassVar[str]
 
     def _refuse_unknown(self, unknown: Mapping[str, object]) -> None:
+        owner = type(self).__name__
         for name in unknown:
-            raise unknown_keyword(type(self).__name__, name, type(self)._fields)
+            if name in _ELSEWHERE:
+                raise ConfigError(f'{owner} has no "{name}"', remedy=_ELSEWHERE[name], code="TLS-CONFIG-UNKNOWN_NAME")
+            raise unknown_keyword(owner, name, (*type(self)._fields, *_OF_CONSTRUCTORS))
 
     def _policy_values(self, given: dict[str, Any]) -> dict[str, Any]:
         """What the policy says, each part replaced where the caller gave one."""

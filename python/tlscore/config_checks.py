@@ -17,6 +17,56 @@ if TYPE_CHECKING:
     AnyIdentity = Identity | IdentityFile
 
 
+def client_flags(values: dict[str, Any], given: dict[str, Any]) -> None:
+    """A client's settings that are on or off."""
+    flags = ("grease", "shuffle_extensions", "post_handshake_auth", "confirm_client_auth")
+    for field in (*flags, "send_certificate_authorities"):
+        values[field] = settings.flag(field, given[field])
+    for field in ("post_handshake_auth", "confirm_client_auth"):
+        if values[field] and not values["identities"]:
+            raise ConfigError(
+                f"{field} is on, but there is no identity to authenticate with",
+                remedy=f"use ClientConfig.mutual(identity=...), or leave {field} out",
+            )
+
+
+def server_choices(values: dict[str, Any], given: dict[str, Any]) -> None:
+    """A server's settings that are functions, one of a few words, or on or off."""
+    for field, takes in (
+        ("resolver", "a ClientHelloInfo and gives an Identity or None"),
+        ("authorize", "a PeerIdentity and gives True or False"),
+    ):
+        values[field] = settings.callback(field, given[field], takes)
+    for field, known in (
+        ("client_auth", ("none", "optional", "required", "post_handshake")),
+        ("advertise_cas", (True, False, "auto")),
+        ("prefer", ("server", "client")),
+    ):
+        values[field] = settings.choice(field, given[field], known)
+    for field in ("strict_sni", "hello_retry_cookie", "confirm_client_auth"):
+        values[field] = settings.flag(field, given[field])
+
+
+def no_identities(owner: str, given: dict[str, Any], remedy: str = "") -> None:
+    """The named constructors say `identity=`, for one and for several."""
+    if "identities" in given:
+        raise ConfigError(
+            f"{owner} does not take identities=",
+            remedy=remedy or "give identity=, which takes one identity or a list of them",
+            code="TLS-CONFIG-UNKNOWN_NAME",
+        )
+
+
+def has_no_name(values: dict[str, Any]) -> None:
+    """A server that nobody can verify answers to every name."""
+    if values["strict_sni"]:
+        raise ConfigError(
+            "strict_sni refuses unknown names, and a server with accept_any_peer answers to every name",
+            remedy="leave strict_sni out, or leave unauthenticated out",
+            code="TLS-CONFIG-CONTRADICTION",
+        )
+
+
 def client_trust(client_auth: str, trust: TrustStore | None, advertise_cas: object) -> TrustStore | None:
     if client_auth == "none":
         if trust is not None:

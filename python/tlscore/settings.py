@@ -33,6 +33,7 @@ class Padding(Record):
 
     @classmethod
     def none(cls) -> Padding:
+        """Records as long as their content."""
         return cls()
 
     @classmethod
@@ -79,6 +80,7 @@ class Limits(Record, kw_only=True):
         super().__init__(**named)
 
     def as_dict(self) -> dict[str, int]:
+        """Every limit by its name."""
         return self._as_dict()
 
 

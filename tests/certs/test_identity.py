@@ -134,7 +134,7 @@ def test_wrong_files_are_named_for_what_they_are(issued: Issued, tmp_path: Path)
 @pytest.mark.parametrize("bits", [1024])
 def test_rsa_key_that_peers_refuse_is_refused_here(authority: Authority, bits: int) -> None:
     weak = authority.issue("x", key=f"rsa{bits}")
-    with pytest.raises(errors.ConfigError, match=f"RSA key of {bits} bits.*use 2048"):
+    with pytest.raises(errors.ConfigError, match=f"RSA key of {bits} bits.*Use 2048"):
         Identity(weak.chain, weak.key)
 
 

@@ -319,7 +319,7 @@ def test_mismatch_names_both_keys_and_the_file_that_fits(authority: Authority, e
             )
         )
         assert digest.finalize().hex() in text
-    assert "the file right.key in the same directory holds the key of this certificate" in text
+    assert "The file right.key in the same directory holds the key of this certificate" in text
     assert "the file other.pem in the same directory holds the certificate of this key" in text
 
 

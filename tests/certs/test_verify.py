@@ -370,7 +370,7 @@ def test_empty_chains_have_their_own_alerts() -> None:
         verify.verify_server((), TRUST, NAME, NOW)
     with pytest.raises(errors.DecodeError):
         verify.accept_unverified((), "")
-    with pytest.raises(errors.CertificateRequired, match="give the client an identity"):
+    with pytest.raises(errors.CertificateRequired, match="Give the client an identity"):
         verify.verify_client((), TRUST, NOW)
 
 

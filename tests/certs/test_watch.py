@@ -216,7 +216,7 @@ def test_callback_that_raises_does_not_end_the_watch(tmp_path: Path, pairs: list
 
 @pytest.mark.parametrize("interval", [0, -1, "1", True, float("nan")])
 def test_watcher_refuses_what_it_cannot_do(interval: Any) -> None:
-    with pytest.raises(errors.ConfigError, match="give seconds above 0"):
+    with pytest.raises(errors.ConfigError, match="Give seconds above 0"):
         FileWatcher(interval=interval)
     with pytest.raises(errors.ConfigError, match="a str cannot be watched"):
         FileWatcher("ca.pem")  # type: ignore[arg-type]

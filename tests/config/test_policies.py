@@ -149,7 +149,7 @@ def test_diff_tells_each_field_that_changes() -> None:
 
 
 def test_unknown_policy_gets_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match='did you mean "hardened"'):
+    with pytest.raises(ConfigError, match='Did you mean "hardened"'):
         policies.named("hardend")
 
 

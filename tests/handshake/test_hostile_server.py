@@ -329,7 +329,7 @@ def test_client_refuses_a_bad_chain_whatever_follows(client, issued, authority, 
         assert type(error) is expected
     assert raw.alert(client.data_to_send()) == error.alert
     assert not client.handshake_complete
-    assert error.stage == 9
+    assert error.stage == 13
 
 
 # -- CertificateVerify and Finished ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from tests.support.certificates import make_ca
 from tests.support.peers import RawClient, failure, pair, pump
 from tlscore import ClientConfig, Identity, IdentityFile, ServerConfig, TrustStore, errors
 from tlscore._core import random_bytes
+from tlscore.handshake.selections import KEPT_SELECTIONS
 from tlscore.iana import CipherSuite, ExtensionType, SignatureScheme, is_grease
 from tlscore.wire import (
     Alpn,
@@ -432,11 +433,11 @@ def test_signatures_of_every_kind_of_authority_have_a_scheme(key):
 
 def test_selections_are_remembered_within_bounds(identity):
     config = ServerConfig.simple(identity)
-    for number in range(300):
+    for number in range(KEPT_SELECTIONS + 1):
         raw, server = RawClient(), config.connection()
         raw.hello(raw.hello_message(ServerName(b"host%d.example" % number)))
         server.receive(raw.wire())
-    assert len(config._cache.selections()) == 256
+        assert len(config._cache.selections()) == number % KEPT_SELECTIONS + 1
     config = ServerConfig.simple(identity)
     raw, server = RawClient(), config.connection()
     raw.hello(raw.hello_message(cipher_suites=(*range(0x5000, 0x5400), 0x1301)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, Literal
 
-from tlscore.errors import ALERT_CLASSES, AlertError, BadCertificate
+from tlscore.errors import ALERT_CLASSES, TEXT_LIMIT, AlertError, BadCertificate
 from tlscore.record import Record
 
 Outcome = Literal["pass", "fail", "skip"]
@@ -91,7 +91,7 @@ class VerificationReport(Record):
             return
         error = failures[0].error()
         for other in failures[1:]:
-            error.add_note(f"also failed: {other.name}: {other.text}")
+            error.add_note(f"also failed: {other.name}: {other.text}"[:TEXT_LIMIT])
         raise error
 
     def as_dict(self) -> dict[str, Any]:

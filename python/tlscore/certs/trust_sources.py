@@ -260,7 +260,7 @@ def certifi_source() -> TrustSource:
     except ImportError:
         raise ConfigError(
             "the package certifi is not installed",
-            remedy="pip install certifi, or use TrustStore.system()",
+            remedy="run pip install certifi, or use TrustStore.system()",
             code="TLS-CONFIG-NO_SYSTEM_TRUST",
         ) from None
     return FileSource(certifi.where(), public=True)

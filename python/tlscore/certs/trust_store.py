@@ -100,6 +100,11 @@ class TrustStore:
 
     @classmethod
     def from_certificates(cls, certificates: Iterable[x509.Certificate | bytes]) -> TrustStore:
+        """Anchors that are at hand already.
+
+        Takes:    certificates: objects of the cryptography package, or DER octets, one certificate each.
+        Raises:   ConfigError for anything else, and where none is given; ValueError for octets that are no certificate.
+        """
         return cls(certificates)
 
     @classmethod

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tlscore import trace
 from tlscore.certs import signatures, verify
 from tlscore.danger import AcceptAnyPeer, SkipNameCheck
 from tlscore.errors import (
@@ -50,6 +51,21 @@ _CERTIFICATES_ONLY = frozenset(
         SignatureScheme.rsa_pkcs1_sha512,
     )
 )
+
+
+class CheckOf:
+    """The check of a peer's certificate: what fails inside failed in that step, whatever message brought it."""
+
+    __slots__ = ("stage",)
+
+    def __init__(self, role: Role) -> None:
+        self.stage = trace.SERVER_CERTIFICATE_CHECK if role == "server" else trace.CLIENT_CERTIFICATE_CHECK
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, failure: BaseException | None, frames: object) -> None:
+        if isinstance(failure, TlsError) and failure.stage is None:
+            failure.stage = self.stage
 
 
 class FinishedKeys(Protocol):
@@ -105,7 +121,16 @@ def verify_signature(
     Raises:   IllegalParameter for a scheme that may not stand here, DecryptError for a wrong signature.
     Source:   RFC 9846 section 4.5.2.
     """
-    scheme = message.algorithm
+    with CheckOf(role):
+        _check_scheme(chain, message.algorithm, offered)
+        # RFC 9846 4.5.2: "If the verification fails, the receiver MUST terminate the handshake with a "decrypt_error"
+        # alert."
+        content = signed_content(role, transcript.digest())
+        signatures.verify(chain.public_key, message.algorithm, message.signature, content)
+    return SignatureVerified(chain, message.algorithm)
+
+
+def _check_scheme(chain: "ChainVerified", scheme: int, offered: Sequence[int]) -> None:
     # RFC 9846 4.5.2: "the signature algorithm used in the signature MUST be one of those present in the
     # supported_signature_algorithms field"
     if scheme not in offered:
@@ -116,10 +141,6 @@ def verify_signature(
     # RFC 9846 4.5.2: "the signature algorithm MUST be compatible with the key in the sender's end-entity certificate"
     if scheme not in chain.signature_schemes:
         raise _bad_scheme(scheme, "which does not fit the key in its certificate")
-    # RFC 9846 4.5.2: "If the verification fails, the receiver MUST terminate the handshake with a "decrypt_error"
-    # alert."
-    signatures.verify(chain.public_key, scheme, message.signature, signed_content(role, transcript.digest()))
-    return SignatureVerified(chain, scheme)
 
 
 def authorized(config: "ServerConfig", peer: SignatureVerified) -> SignatureVerified:
@@ -146,6 +167,7 @@ def authorized(config: "ServerConfig", peer: SignatureVerified) -> SignatureVeri
         f"the client's certificate is valid, and authorize {how} for {escape(peer.chain.identity.subject, 200)}",
         remedy="see the chained exception" if failure is not None else "",
         code="TLS-AUTHORIZE_FAILED" if failure is not None else None,
+        stage=trace.CLIENT_CERTIFICATE_CHECK,
     ) from failure
 
 
@@ -174,6 +196,7 @@ def bad_finished(role: Role) -> DecryptError:
         remedy="something on the way changed the handshake, or one of the two ends computes other keys",
         section="RFC 9846 4.5.3",
         code="TLS-BAD_FINISHED",
+        stage=trace.CLIENT_FINISHED_CHECK if role == "client" else trace.SERVER_FINISHED_CHECK,
     )
 
 
@@ -211,21 +234,22 @@ def verify_server_chain(
     """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check."""
     authentication = config.authentication
     chain = chain_of(entries)
-    if isinstance(authentication, AcceptAnyPeer):
-        return verify.accept_unverified(chain, authentication.reason)
-    if isinstance(authentication, SkipNameCheck):
-        reference = None
-    elif reference is None:
-        raise TlsError("a connection that verifies its server was made without a name to verify")
-    return verify.verify_server(
-        chain,
-        authentication.trust,
-        reference,
-        now(config),
-        policy=config.certificate_policy,
-        revocation=config.revocation,
-        stapled_ocsp=staples_of(entries),
-    )
+    with CheckOf("server"):
+        if isinstance(authentication, AcceptAnyPeer):
+            return verify.accept_unverified(chain, authentication.reason)
+        if isinstance(authentication, SkipNameCheck):
+            reference = None
+        elif reference is None:
+            raise TlsError("a connection that verifies its server was made without a name to verify")
+        return verify.verify_server(
+            chain,
+            authentication.trust,
+            reference,
+            now(config),
+            policy=config.certificate_policy,
+            revocation=config.revocation,
+            stapled_ocsp=staples_of(entries),
+        )
 
 
 def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEntry"]) -> "ChainVerified":
@@ -233,11 +257,12 @@ def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEn
     trust = config.client_trust
     if trust is None:
         raise TlsError("a server asked for a client certificate without trust for clients")
-    return verify.verify_client(
-        chain_of(entries),
-        trust,
-        now(config),
-        policy=config.certificate_policy,
-        revocation=config.revocation,
-        stapled_ocsp=staples_of(entries),
-    )
+    with CheckOf("client"):
+        return verify.verify_client(
+            chain_of(entries),
+            trust,
+            now(config),
+            policy=config.certificate_policy,
+            revocation=config.revocation,
+            stapled_ocsp=staples_of(entries),
+        )

@@ -44,6 +44,16 @@ class Output:
         """Record that a step of the trace was reached."""
         self.trace.append(code)
 
+    @property
+    def write_closed(self) -> bool:
+        """Whether we have said close_notify."""
+        return self.layer.write_closed
+
+    @property
+    def pending(self) -> int:
+        """Octets that wait to be sent."""
+        return self.layer.pending_wire
+
     def event(self, event: "Event") -> None:
         keep_event(self._events, event)
 

@@ -9,6 +9,7 @@ neither compared nor pickled. Two threads may build one at the same time; one of
 from typing import TYPE_CHECKING
 
 from tlscore._core import CookieKey, KeyLog
+from tlscore.errors import ConfigError, escape
 from tlscore.iana import CertificateStatusType, ExtensionType, ProtocolVersion
 from tlscore.settings import Limits
 from tlscore.wire import (
@@ -49,9 +50,6 @@ _KEPT_ANSWERS = 64
 _KEPT_CERTIFICATES = 64
 # Hosts whose server_name extension a client configuration keeps.
 _KEPT_NAMES = 64
-# Distinct offers whose selection a server configuration keeps: a few kinds of clients, times the names they ask for.
-KEPT_SELECTIONS = 256
-KEPT_OFFER_ITEMS = 128
 
 Block = tuple[int, bytes]
 
@@ -71,7 +69,7 @@ class Plan:
     __slots__ = ("_certificates", "_limits", "_padding", "_threshold", "alpn", "key_log")
 
     def __init__(self, config: "Config") -> None:
-        self.key_log = KeyLog(config.key_log) if config.key_log is not None else None
+        self.key_log = _key_log(config.key_log) if config.key_log is not None else None
         self.alpn = tuple([name.encode("ascii") for name in config.alpn])
         self._certificates: dict[tuple[int, bool], tuple[Identity, bytes | None, bytes]] = {}
         self._limits = _limits(config.limits) if config.limits != Limits() else None
@@ -98,6 +96,21 @@ class Plan:
             # The identity is kept beside the message, so that its id cannot pass to another one.
             known = self._certificates[key] = (identity, staple, certificate_message(identity.chain, b"", staple))
         return known[2]
+
+
+def _key_log(path: str) -> KeyLog:
+    try:
+        return KeyLog(path)
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or str(failure)
+        readable = isinstance(failure, PermissionError) and failure.errno is None
+        raise ConfigError(
+            f"the key_log file {escape(path, 300)!r} cannot be opened: {escape(reason, 200)}",
+            remedy="run chmod 600 on it, or name a new file: it holds the keys of every connection"
+            if readable
+            else "name a file in a directory that exists and may be written to, or leave key_log out",
+            code="TLS-CONFIG-KEY_LOG",
+        ) from None
 
 
 def _limits(limits: Limits) -> dict[str, int]:

@@ -29,17 +29,13 @@ from tlscore.handshake.certificate_auth import (
 )
 from tlscore.handshake.cookie import Retry
 from tlscore.handshake.machine import State, transition
-from tlscore.handshake.negotiation import (
-    Offer,
-    Selection,
-    check_offer,
-    select,
-)
+from tlscore.handshake.negotiation import Offer, Selection, check_offer
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
-from tlscore.handshake.plans import KEPT_OFFER_ITEMS, KEPT_SELECTIONS, ServerPlan
+from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
+from tlscore.handshake.selections import selected
 from tlscore.iana import CertificateStatusType, NamedGroup, ProtocolVersion
 from tlscore.record import Record
 from tlscore.wire import (
@@ -152,7 +148,7 @@ def on_client_hello(
     out.allow_change_cipher_spec(True)
     if plan.cookie_key is not None and offer.cookie is not None:
         return _resume_retry(state, message, offer, out)
-    selection = _select(plan, offer, message, out.raw)
+    selection = selected(plan, offer, message, out.raw)
     out.step(trace.CLIENT_SENT_SHARES)
     if offer.early_data:
         # RFC 9846 4.3.10: "Ignore the extension and return a regular 1-RTT response. The server then skips past early
@@ -176,34 +172,6 @@ def on_second_client_hello(
     if offer.cookie != state.cookie:
         raise IllegalParameter("the second ClientHello does not repeat the cookie", section="RFC 9846 4.3.2")
     return _take_second_hello(state.plan, message, offer, state.retry, state.transcript, out)
-
-
-def _select(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection:
-    """The selection for an offer, remembered: clients of one kind offer the same, and configurations never change.
-
-    What may change is in no memory: the choice of a resolver, and what was selected with identities of before.
-    """
-    remembered = plan.selections()
-    if remembered is None:
-        return select(plan.config, plan.alpn, offer, hello, raw)
-    key = (
-        offer.suites,
-        offer.groups,
-        tuple([share.group for share in offer.shares]),
-        offer.schemes,
-        offer.cert_schemes,
-        offer.alpn,
-        offer.server_name,
-        offer.authorities,
-    )
-    known = remembered.get(key)
-    if known is None:
-        known = select(plan.config, plan.alpn, offer, hello, raw)
-        # A peer must not fill memory with lists that only it would send.
-        items = sum(map(len, (offer.suites, offer.groups, offer.schemes, offer.cert_schemes, offer.alpn)))
-        if len(remembered) < KEPT_SELECTIONS and items <= KEPT_OFFER_ITEMS and not offer.authorities:
-            remembered[key] = known
-    return known
 
 
 def send_hello_retry_request(
@@ -247,7 +215,9 @@ def _resume_retry(
     retry = cookies.open_cookie(plan.cookie_key, cookie, state.cookie_context)
     if retry is None or retry.suite not in plan.config.suites:
         # RFC 9846 4.3.2: "Clients MUST NOT use cookies in their initial ClientHello in subsequent connections."
-        raise IllegalParameter("the cookie of the ClientHello is not from this server", section="RFC 9846 4.3.2")
+        raise IllegalParameter(
+            "the cookie of the ClientHello is not from this server, or is too old", section="RFC 9846 4.3.2"
+        )
     transcript = Transcript.from_client_hello1_hash(retry.suite, retry.hello_hash)
     transcript.add(_retry_message(message.legacy_session_id, retry, cookie))
     return _take_second_hello(plan, message, offer, retry, transcript, out)
@@ -260,7 +230,7 @@ def _take_second_hello(
         # RFC 9846 4.3.10: "A client MUST NOT include the "early_data" extension in its followup ClientHello."
         raise IllegalParameter("the second ClientHello offers early data", section="RFC 9846 4.3.10")
     cookies.check_second_hello(retry, out.raw)
-    selection = _select(plan, offer, message, out.raw)
+    selection = selected(plan, offer, message, out.raw)
     # RFC 9846 4.2.2: "replacing the list of shares with a list containing a single KeyShareEntry from the indicated
     # group"
     if len(offer.shares) != 1 or offer.shares[0].group != retry.group:

@@ -44,5 +44,7 @@ def check(path: str | None, what: str, strict: bool, stacklevel: int = 3) -> str
 def exposed(text: str) -> ConfigError:
     """The error for a file that others can read, where that is refused."""
     return ConfigError(
-        text, remedy="chmod 600 the file, and replace the key if others may have seen it", code="TLS-CONFIG-EXPOSED_KEY"
+        text,
+        remedy="run chmod 600 on the file, and replace the key if others may have seen it",
+        code="TLS-CONFIG-EXPOSED_KEY",
     )
