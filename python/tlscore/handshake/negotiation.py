@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tlscore.errors import (
+    AlertError,
     HandshakeFailure,
     IllegalParameter,
     MissingExtension,
@@ -18,7 +19,7 @@ from tlscore.errors import (
     escape,
 )
 from tlscore.handshake.certificate_auth import choose_scheme
-from tlscore.handshake.chain_schemes import chain_fits
+from tlscore.handshake.hello_info import ClientHelloInfo
 from tlscore.iana import CipherSuite, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
 from tlscore.record import Record
 from tlscore.wire import (
@@ -41,12 +42,13 @@ from tlscore.wire import (
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
-    from tlscore.config import ServerConfig
+    from tlscore.config import Resolver, ServerConfig
 
 # RFC 8449 4: "A server MUST NOT enforce this restriction; a client might advertise a higher limit that is enabled by an
 # extension or version the server does not understand." More counts as the most that TLS 1.3 allows, content type
 # included.
 LARGEST_RECORD_LIMIT = 2**14 + 1
+_SHA1 = frozenset((SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1))
 
 
 class Offer(Record):
@@ -171,17 +173,21 @@ def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) ->
             ) from None
 
 
-def select(config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer) -> Selection:
-    """Every choice; nothing is computed or signed before all of them stand.
+def select(
+    config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer, hello: ClientHello, raw: bytes
+) -> Selection:
+    """Every choice, the cheap ones first; nothing is computed or signed before all of them stand.
 
-    Takes:    protocols: the configuration's application protocols as octets.
+    Takes:    protocols: the configuration's application protocols as octets; hello, raw: the ClientHello, for a
+              resolver.
     """
     suite = select_suite(config, offer)
     group, share_at = select_group(config, offer)
     alpn = select_alpn(config, protocols, offer)
-    identity, scheme = select_identity(config, offer)
+    identity, scheme = select_identity(config, offer, hello, raw)
     name = offer.server_name
-    name_used = name is not None and (identity.matches_name(name) or bool(config.names))
+    by_name = bool(config.names) or config.resolver is not None
+    name_used = name is not None and (by_name or identity.matches_name(name))
     return Selection(suite, group, share_at, alpn, identity, scheme, name_used)
 
 
@@ -256,21 +262,56 @@ def _names(names: Sequence[bytes]) -> str:
     return escape(", ".join(name.decode("latin-1") for name in names[:12]), 160) or "nothing"
 
 
-def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, int]":
-    """The identity to show, and the scheme to sign with: by name, then by what the client can verify."""
+def select_identity(config: "ServerConfig", offer: Offer, hello: ClientHello, raw: bytes) -> "tuple[Identity, int]":
+    """The identity to show, and the scheme to sign with: by the resolver, by name, then by what the client can verify.
+
+    Takes:    hello, raw: the ClientHello, for a resolver.
+    """
+    if config.resolver is not None:
+        info = ClientHelloInfo.of(hello, raw, offer.server_name, offer.groups, offer.authorities)
+        resolved = _resolve(config.resolver, offer, info)
+        if resolved is not None:
+            return _signing(config, offer, (resolved,))
     candidates = config.identities_for(offer.server_name)
     if config.strict_sni and (offer.server_name is None or not candidates):
         raise _unknown_name(offer.server_name)
-    # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in the
-    # certificate chain SHOULD be issued by one of the listed CAs." It decides among several; it does not exclude the
-    # only.
-    # RFC 9846 4.5.1.2: "All certificates provided by the sender MUST be signed by a signature algorithm advertised by
-    # the peer, if it is able to provide such a chain"
+    if not candidates:
+        raise (
+            _unknown_name(offer.server_name)
+            if offer.server_name
+            else HandshakeFailure(
+                "the resolver left the choice to a configuration without identities", code="TLS-NO_IDENTITY"
+            )
+        )
     if len(candidates) > 1:
-        candidates = tuple(sorted(candidates, key=lambda one: _misfits(one, offer)))
+        candidates = _by_what_the_client_knows(offer, candidates)
+    return _signing(config, offer, candidates)
+
+
+def _by_what_the_client_knows(offer: Offer, candidates: "tuple[Identity, ...]") -> "tuple[Identity, ...]":
+    """Candidates in order: what the client can verify first. It decides among several; it never excludes the only."""
+    listed_first = set(offer.authorities)
+
+    def misfits(one: "Identity") -> tuple[bool, bool]:
+        # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in
+        # the certificate chain SHOULD be issued by one of the listed CAs."
+        unlisted = bool(listed_first) and listed_first.isdisjoint(one.issuers)
+        # RFC 9846 4.5.1.2: "All certificates provided by the sender MUST be signed by a signature algorithm advertised
+        # by the peer, if it is able to provide such a chain"
+        return not one.is_verifiable_with(offer.cert_schemes), unlisted
+
+    return tuple(sorted(candidates, key=misfits))
+
+
+def _signing(config: "ServerConfig", offer: Offer, candidates: "tuple[Identity, ...]") -> "tuple[Identity, int]":
+    """The first candidate that can sign what the client verifies, with the scheme."""
     for identity in candidates:
         scheme = choose_scheme(identity.schemes, offer.schemes, config.schemes)
-        if scheme is not None:
+        # RFC 9846 4.5.1.2: "This fallback chain MUST NOT use the deprecated SHA-1 hash, unless the client specifically
+        # advertises that it is willing to accept SHA-1."
+        if scheme is not None and not any(
+            one <= _SHA1 - set(offer.cert_schemes) for one in identity.signed_with if one
+        ):
             return identity, scheme
     ours = dict.fromkeys(scheme for one in candidates for scheme in one.schemes if scheme in config.schemes)
     raise HandshakeFailure(
@@ -282,10 +323,40 @@ def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, in
     )
 
 
-def _misfits(identity: "Identity", offer: Offer) -> tuple[bool, bool]:
-    """What speaks against an identity: signatures that the client cannot check, then CAs that it does not list."""
-    foreign = bool(offer.authorities) and not any(issuer in offer.authorities for issuer in identity.issuers)
-    return not chain_fits(identity.chain, offer.cert_schemes), foreign
+def _resolve(resolver: "Resolver", offer: Offer, info: "ClientHelloInfo") -> "Identity | None":
+    """Ask the caller's resolver. Whatever it raises ends the handshake: nothing that goes wrong picks an identity."""
+    from tlscore.certs.identity import Identity
+
+    try:
+        resolved = resolver(info)
+    except AlertError:
+        raise
+    except LookupError as failure:
+        # RFC 6066 3: "If the server understood the ClientHello extension but does not recognize the server name, the
+        # server SHOULD take one of two actions: either abort the handshake by sending a fatal-level
+        # unrecognized_name(112) alert or continue the handshake."
+        asked = f"the name {escape(offer.server_name, 120)}" if offer.server_name else "a client without a name"
+        raise UnrecognizedName(
+            f"the resolver knows no identity for {asked} ({type(failure).__name__})",
+            remedy="add the name to what the resolver looks in, or let it give None for the usual choice",
+            section="RFC 6066 3",
+        ) from failure
+    except Exception as failure:
+        raise HandshakeFailure(
+            f"the resolver failed ({type(failure).__name__})",
+            remedy="see the chained exception; a LookupError says that the name is unknown",
+            code="TLS-RESOLVER_FAILED",
+        ) from failure
+    if resolved is None:
+        return None
+    identity = getattr(resolved, "current", None)
+    if not isinstance(identity, Identity):
+        raise HandshakeFailure(
+            f"the resolver gave {type(resolved).__name__}",
+            remedy="it must give an Identity, or None for the usual choice",
+            code="TLS-RESOLVER_FAILED",
+        )
+    return identity
 
 
 def _unknown_name(name: str | None) -> MissingExtension | UnrecognizedName:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Outcome(Record):
     """The agreed parameters, the proof of who the peer is, and the schedule that exporters need.
 
-    `own_leaf` is the certificate that we showed, for channel bindings; `server_name` what the client asked for.
+    `own_leaf` is the certificate that we showed, for channel bindings; `server_name` what the client asked for; `asked`
+    says on a client that the server asked for its certificate.
     """
 
     version: int
@@ -26,6 +27,7 @@ class Outcome(Record):
     own_scheme: int | None
     own_leaf: bytes | None
     schedule: "ApplicationSchedule"
+    asked: bool = False
 
     @property
     def chain(self) -> "ChainVerified | None":
