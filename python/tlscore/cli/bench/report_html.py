@@ -28,7 +28,7 @@ _OWN, _PEER, _LIMIT, _BASELINE = "#0969da", "#8c959f", "#d8dee4", "#bf8700"
 def check_plots() -> None:
     """Refuse to start a long run whose report cannot be drawn."""
     if find_spec("matplotlib") is None:
-        raise ConfigError("the plots of --html need matplotlib", remedy="pip install 'tlscore[bench]'")
+        raise ConfigError("the plots of --html need matplotlib", remedy="run pip install 'tlscore[bench]'")
 
 
 def html_report(results: Results) -> str:

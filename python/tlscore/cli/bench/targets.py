@@ -133,5 +133,5 @@ def installed(names: Sequence[str] = ()) -> list[Target]:
         raise ConfigError(f"no target is called {unknown[0]!r}", remedy="known: " + ", ".join(TARGETS))
     for name in names:
         if not TARGETS[name].installed():
-            raise ConfigError(f"{name} is not installed", remedy="pip install 'tlscore[bench]'")
+            raise ConfigError(f"{name} is not installed", remedy="run pip install 'tlscore[bench]'")
     return [target for name, target in TARGETS.items() if target.installed() and (not names or name in names)]
