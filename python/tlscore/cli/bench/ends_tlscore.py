@@ -140,6 +140,16 @@ class TlscoreLibrary(Library):
         return SocketStream(tls)  # type: ignore[arg-type]
 
 
+class TlscoreAnewLibrary(TlscoreLibrary):
+    """As a client that meets each server for the first time: no verified chain is remembered."""
+
+    def __init__(self, material: Material) -> None:
+        super().__init__(material)
+        from tlscore import CertificatePolicy
+
+        self._client = self._client.replace(certificate_policy=CertificatePolicy(remember=False))
+
+
 class TlscoreIntoLibrary(TlscoreLibrary):
     end = TlscoreIntoEnd
 

@@ -346,6 +346,7 @@ def _versions(targets: Iterable[Target]) -> dict[str, str]:
     from tlscore import _core
 
     versions = {target.name: target.version() for target in targets if not target.name.startswith("limit-")}
-    versions.pop("tlscore_into", None)
+    for path in ("tlscore_into", "tlscore_anew"):
+        versions.pop(path, None)
     facts = _core.build_facts()
     return versions | {f"tlscore {name}": value for name, value in facts.items()}

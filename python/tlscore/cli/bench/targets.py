@@ -82,6 +82,14 @@ TARGETS: dict[str, Target] = {
             "write_into, read_into: the caller's buffers",
             ("seal", "open", "pingpong"),
         ),
+        Target(
+            "tlscore_anew",
+            _ENDS + "tlscore:TlscoreAnewLibrary",
+            "tlscore",
+            "tlscore",
+            "every chain verified anew, where tlscore by itself remembers those that hold",
+            ("handshake_client",),
+        ),
         Target("ssl", _ENDS + "ssl:SslLibrary", "ssl", None, "the standard library", ready=_SHAPED.format("ssl")),
         Target(
             "rtls",
