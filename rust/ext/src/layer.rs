@@ -80,6 +80,13 @@ impl RecordLayer {
         self.open.load(Ordering::Acquire)
     }
 
+    /// Open, alive and of this process. A dead connection is not open: one flag and the fork counter are all that the hot paths
+    /// look at.
+    #[inline]
+    pub fn is_usable(&self) -> bool {
+        self.is_open() && self.generation == fork::generation()
+    }
+
     /// Before anything that seals or opens: the original error of a dead connection, or the fork guard's.
     pub fn check(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
@@ -107,8 +114,7 @@ impl RecordLayer {
     /// As `check`, and the handshake must be complete.
     #[inline]
     pub fn check_open(slf: &Bound<'_, Self>) -> PyResult<()> {
-        // A dead connection is not open: one flag and the fork counter are all that the hot paths look at.
-        if slf.get().is_open() && slf.get().generation == fork::generation() {
+        if slf.get().is_usable() {
             return Ok(());
         }
         Self::check(slf)?;

@@ -120,9 +120,12 @@ impl RecordLayer {
     /// Source:   RFC 9846 section 5.1.
     #[pyo3(signature = (wire, /))]
     fn receive(slf: &Bound<'_, Self>, wire: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::check(slf)?;
+        let open = slf.get().is_usable();
+        if !open {
+            Self::check(slf)?;
+        }
         Self::feed(slf, wire)?;
-        if !slf.get().is_open() {
+        if !open {
             slf.call_method0(intern!(slf.py(), "_advance"))?;
         }
         Ok(())
