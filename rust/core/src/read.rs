@@ -65,6 +65,7 @@ pub struct ReadHalf<W> {
     plain: Buffer,
     alert: Option<(u8, u8)>,
     protection: Option<Protection>,
+    pending: Option<Protection>,
     epoch: Epoch,
     open: bool,
     closed: bool,
@@ -98,6 +99,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             plain: Buffer::new(),
             alert: None,
             protection: None,
+            pending: None,
             epoch: Epoch::Plain,
             open: false,
             closed: false,
@@ -153,9 +155,24 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         Ok(())
     }
 
+    /// TLS 1.2: the keys that the peer's change_cipher_spec will bring into force.
+    pub fn expect_change_cipher_spec12(&mut self, protection: Protection) -> Result<(), Error> {
+        if self.epoch != Epoch::Plain || self.pending.is_some() {
+            return Err(Error::new(Code::InternalError, "read keys of an earlier epoch"));
+        }
+        self.pending = Some(protection);
+        Ok(())
+    }
+
+    /// Whether content types are hidden, as under the keys of TLS 1.3.
+    fn hides_type(&self) -> bool {
+        self.protection.as_ref().is_some_and(Protection::hides_type)
+    }
+
     /// Wipe keys and drop everything that was not read.
     pub fn kill(&mut self) {
         self.protection = None;
+        self.pending = None;
         self.open = false;
         self.source.clear();
         self.joiner.clear();
@@ -212,7 +229,8 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
 
     /// Octets of application data that the whole records which wait hold at most, up to `cap`, without opening them.
     pub fn promise(&mut self, cap: usize) -> usize {
-        let overhead = self.protection.as_ref().map_or(0, |keys| keys.tag_len() + 1);
+        let overhead =
+            self.protection.as_ref().map_or(0, |keys| keys.overhead() - HEADER + usize::from(keys.hides_type()));
         let mut total = self.plain.len();
         let mut at = 0;
         while total < cap {
@@ -283,7 +301,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if let Some((level, description)) = self.alert.take() {
             return Ok(Some(Item::Alert { level, description }));
         }
-        if self.joiner.first_kind() == Some(content::KEY_UPDATE) && self.open {
+        if self.joiner.first_kind() == Some(content::KEY_UPDATE) && self.open && self.hides_type() {
             self.on_key_update()?;
             return Ok(None);
         }
@@ -308,15 +326,19 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         let (kind, length) = (front[0], usize::from(u16::from_be_bytes([front[3], front[4]])));
         let total = HEADER + length;
         let whole = front.len() >= total;
-        let protected = kind == ContentType::ApplicationData as u8 && self.protection.is_some();
-        if !protected || length > MAX_CIPHERTEXT {
+        // TLS 1.3 shows every protected record as application data; under TLS 1.2 keys every record is protected.
+        let protected = match &self.protection {
+            Some(keys) => kind == ContentType::ApplicationData as u8 || !keys.hides_type(),
+            None => false,
+        };
+        if !protected || length > MAX_CIPHERTEXT || !self.hides_type() {
             self.check_header(kind, length, protected)?;
         }
         if !whole && self.source.head(total).is_none() {
             return Ok(Step::NeedMore);
         }
         if protected {
-            return self.open_record(total, destination);
+            return self.open_record(kind, total, destination);
         }
         self.plain_record(kind, total)?;
         Ok(Step::Done)
