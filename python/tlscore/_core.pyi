@@ -64,6 +64,9 @@ class RecordLayer:
         """Receive and open until application data is there. 0 = close_notify. Raises BlockingIOError / TimeoutError /
         TruncationError.
         """
+    def read_bytes_from(self, fd: int, limit: int, timeout: float | None, /) -> bytes:
+        """As read_from, giving a bytes object of at most `limit` octets; b"" after close_notify."""
+
     def send_to(self, fd: int, data: Buffer, timeout: float | None, /) -> int:
         """Seal all of `data` and send it; octets of `data` whose records have left. Raises BlockingIOError /
         TimeoutError.
@@ -101,10 +104,19 @@ class RecordLayer:
     def _poll(self, /) -> None:
         """Open records at the head until application data stands first or nothing whole waits, calling the hooks."""
     def _skip_early_data(self, octets: int, /) -> None:
-        """Drop up to so many octets of early data that was not accepted (RFC 9846 4.2.10); ends with the first record that opens."""
+        """Drop up to so many octets of early data that was not accepted; ends with the first record that opens.
+
+        Source:   RFC 9846 section 4.3.10.
+        """
     def _set_sequence(self, writing: bool, records: int, /) -> None:
-        """Pretend that so many records passed under the keys of one direction: how tests reach the limits of an AEAD."""
+        """Pretend that so many records passed under the keys of one direction: tests reach the AEAD limits so."""
     def _send_handshake(self, messages: Buffer, /) -> None: ...
+    def _send_late_authentication(self, messages: bytes, transcript: Transcript, /) -> None:
+        """Queue the messages of a post-handshake authentication and the Finished over `transcript`, under one lock."""
+
+    def _mark_end_of_stream(self, /) -> None:
+        """Nothing more will be received: once what waits is read, read and read_into raise TruncationError."""
+
     def _send_change_cipher_spec(self, /) -> None: ...
     def _send_alert(self, level: int, description: int, /) -> None: ...
     def _close_write(self, /) -> None:
@@ -278,7 +290,7 @@ class CookieKey:
 def random_bytes(octets: int, /) -> bytes: ...
 def constant_time_equal(a: Buffer, b: Buffer, /) -> bool: ...
 def fork_generation() -> int: ...
-def aead_limit(provider: str, suite: int, octets: int, rounds: int, open: bool, /) -> float:
+def aead_limit(provider: str, suite: int, octets: int, rounds: int, open: bool, /) -> float | None:
     """Seconds that `rounds` raw AEAD operations of `octets` take on this thread: the limit in `tlscore bench`."""
 
 SUITES: Final[tuple[int, ...]]

@@ -8,33 +8,32 @@ every call raises the original error. One thread may read while another one writ
     receive(wire) ─► _advance ─► machine.step(state, message) ─► state     data_to_send() ─► wire
 """
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from tlscore import errors, trace
-from tlscore._core import RecordLayer
 from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
 from tlscore.handshake import machine
 from tlscore.handshake.client13 import send_client_hello
+from tlscore.handshake.facts import ConnectionFacts
 from tlscore.handshake.machine import Closed, State
-from tlscore.handshake.output import Output
+from tlscore.handshake.output import Output, keep_event
 from tlscore.handshake.plans import client_plan, server_plan
 from tlscore.handshake.post_handshake import request_certificate
-from tlscore.handshake.proofs import SignatureVerified
 from tlscore.handshake.server13 import ExpectClientHello
-from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, SignatureScheme
-from tlscore.wire import decode
+from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup
 
 if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
-    from tlscore.certs.peer import PeerIdentity
     from tlscore.config import ClientConfig, ServerConfig
-    from tlscore.handshake.outcome import Outcome
 
 _CLOSED = Closed()
 _FATAL = AlertLevel.fatal
 # RFC 9266 4.2: the label, an empty context, 32 octets.
 _EXPORTER_BINDING = (b"EXPORTER-Channel-Binding", b"", 32)
+
+# Key updates of one direction that one call of events() reports; long-lived connections make more when nobody asks.
+_KEY_UPDATES_REPORTED = 16
 
 # What the record layer reports -> the class of the error. What ends the connection has an alert, or is "truncated".
 _RECORD_ERRORS: dict[str, type[TlsError]] = {
@@ -68,14 +67,14 @@ _REMEDIES = {
 }
 
 
-class Connection(RecordLayer):
+class Connection(ConnectionFacts):
     """A client or server connection, made by `ClientConfig.connection` or `ServerConfig.connection`.
 
     `receive`, `data_to_send`, `write`, `write_many`, `write_into`, `wire_size`, `read` and `read_into` come from the
-    record layer; no call blocks, none touches a socket.
+    record layer, what was agreed from ConnectionFacts; no call blocks, none touches a socket.
     """
 
-    __slots__ = ("_diagnostic", "_error", "_events", "_is_client", "_key_updates", "_out", "_state", "_trace")
+    __slots__ = ("_events", "_key_updates", "_out")
 
     def __init__(
         self,
@@ -133,13 +132,16 @@ class Connection(RecordLayer):
         """The stream below has ended: nothing will be received any more.
 
         Raises:   TruncationError where the peer did not say close_notify before; the connection is dead then. Where
-                  application data still waits to be read, nothing is raised: call again when it is read.
+                  application data still waits to be read, the read that comes after it raises.
         Source:   RFC 9846 section 6.1.
         """
         self._check()
         if self.handshake_complete:
             self._poll()
-            if self.peer_closed or self.pending_plaintext:
+            if self.peer_closed:
+                return
+            if self.pending_plaintext:
+                self._mark_end_of_stream()
                 return
             cause = "the stream ended without close_notify: data may be missing"
         else:
@@ -192,108 +194,7 @@ class Connection(RecordLayer):
             raise errors.UsageError("only servers ask for a certificate after the handshake", section="RFC 9846 4.7.2")
         return request_certificate(self._state, Output(self, bytearray(), self._events))
 
-    # -- what was agreed -----------------------------------------------------------------------------------------------
-
-    @property
-    def _outcome(self) -> "Outcome | None":
-        return getattr(self._state, "outcome", None)
-
-    @property
-    def role(self) -> Literal["client", "server"]:
-        return "client" if self._is_client else "server"
-
-    @property
-    def handshake_complete(self) -> bool:
-        """Whether application data may flow. False again after a failure."""
-        return self._outcome is not None
-
-    @property
-    def version(self) -> str | None:
-        return "TLSv1.3" if self._outcome is not None else None
-
-    @property
-    def suite(self) -> str | None:
-        """IANA name of the cipher suite."""
-        outcome = self._outcome
-        return CipherSuite.name_of(outcome.suite) if outcome is not None else None
-
-    @property
-    def group(self) -> str | None:
-        """IANA name of the group of the key exchange."""
-        outcome = self._outcome
-        return NamedGroup.name_of(outcome.group) if outcome is not None else None
-
-    @property
-    def peer_scheme(self) -> str | None:
-        """IANA name of the scheme that the peer signed with."""
-        outcome = self._outcome
-        peer = outcome.peer if outcome is not None else None
-        return SignatureScheme.name_of(peer.scheme) if isinstance(peer, SignatureVerified) else None
-
-    @property
-    def own_scheme(self) -> str | None:
-        """IANA name of the scheme that we signed with."""
-        outcome = self._outcome
-        scheme = outcome.own_scheme if outcome is not None else None
-        return SignatureScheme.name_of(scheme) if scheme is not None else None
-
-    @property
-    def peer_identity(self) -> "PeerIdentity | None":
-        """Who the peer's certificate says it is; believe it only where `authenticated` is True."""
-        outcome = self._outcome
-        chain = outcome.chain if outcome is not None else None
-        return chain.identity if chain is not None else None
-
-    @property
-    def peer_chain(self) -> tuple[bytes, ...]:
-        """The peer's certificates in DER, its own first; empty where it showed none."""
-        outcome = self._outcome
-        chain = outcome.chain if outcome is not None else None
-        return chain.chain if chain is not None else ()
-
-    @property
-    def authenticated(self) -> bool:
-        """Whether the peer's certificate was verified: False for a client that showed none, and after an opt-out."""
-        outcome = self._outcome
-        return outcome is not None and outcome.authenticated
-
-    @property
-    def alpn(self) -> str | None:
-        """The application protocol that was selected."""
-        outcome = self._outcome
-        return outcome.alpn if outcome is not None else None
-
-    @property
-    def server_name(self) -> str | None:
-        """The name that the client asked for."""
-        outcome = self._outcome
-        return outcome.server_name if outcome is not None else None
-
-    @property
-    def hello_retried(self) -> bool:
-        """Whether the server asked for a second ClientHello."""
-        outcome = self._outcome
-        return outcome is not None and outcome.retried
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection failed, or both sides have said close_notify."""
-        return self._error is not None or (self.peer_closed and self.write_closed)
-
-    @property
-    def error(self) -> TlsError | None:
-        """The error that ended the connection."""
-        return self._error
-
-    @property
-    def diagnostic(self) -> str | None:
-        """Why no client certificate was sent although the server asked, where that was so."""
-        return self._diagnostic
-
-    @property
-    def trace(self) -> tuple[trace.TraceStep, ...]:
-        """The steps of the handshake so far, as (step 1..22, text)."""
-        return trace.describe(self._trace)
+    # -- keys and bindings ---------------------------------------------------------------------------------------------
 
     def export_keying_material(self, label: str | bytes, context: bytes, length: int) -> bytes:
         """Keys for another protocol, bound to this connection (RFC 9846 7.5, RFC 5705)."""
@@ -322,10 +223,6 @@ class Connection(RecordLayer):
         assert leaf is not None
         return server_end_point(leaf)
 
-    def __repr__(self) -> str:
-        agreed = f" {self.version} {self.suite} {self.group}" if self.handshake_complete else ""
-        return f"<Connection {self.role} {type(self._state).__name__}{agreed}>"
-
     # -- hooks that the record layer calls -----------------------------------------------------------------------------
 
     def _advance(self) -> None:
@@ -343,12 +240,13 @@ class Connection(RecordLayer):
                 if isinstance(item, int):
                     self._on_handshake_alert(item >> 8, item & 0xFF)
                     continue
-                self._state = self._step(self._state, item, out)
-                if self.handshake_complete:
+                self._state = state = machine.step(self._state, item, out)
+                if state.terminal:
                     self._complete(out)
                     break
         except BaseException as failure:
-            raise self._died(failure) from None
+            self._die(failure)
+            raise
         finally:
             del out.layer
 
@@ -356,19 +254,20 @@ class Connection(RecordLayer):
         recorded = bytearray(self._trace)
         out = Output(self, recorded, self._events)
         try:
-            self._state = self._step(self._state, message, out)
+            self._state = machine.step(self._state, message, out)
         except BaseException as failure:
-            raise self._died(failure) from None
+            self._die(failure)
+            raise
         self._diagnostic = out.diagnostic or self._diagnostic
 
     def _on_alert(self, level: int, description: int, /) -> None:
         if description == AlertDescription.close_notify:
-            self._events.append(PeerClosed())
+            keep_event(self._events, PeerClosed())
             return
         if description == AlertDescription.user_canceled:
             # RFC 9846 6.1: "Receiving implementations SHOULD continue to read data from the peer until a "close_notify"
             # is received"
-            self._events.append(AlertReceived(level, description, AlertDescription.name_of(description)))
+            keep_event(self._events, AlertReceived(level, description, AlertDescription.name_of(description)))
             return
         # RFC 9846 6.2: "All alerts defined below in this section, as well as all unknown alerts, are universally
         # considered fatal as of TLS 1.3", whatever their level says.
@@ -392,27 +291,14 @@ class Connection(RecordLayer):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _step(state: State, raw: bytes, out: Output) -> State:
-        if not machine.expects(state, raw[0]):
-            raise machine.unexpected_type(state, raw[0])
-        out.raw = raw
-        return machine.step(state, decode(raw), out)
-
     def _complete(self, out: Output) -> None:
         """The handshake is over: report it, and let go of what only it needed."""
         outcome = self._outcome
         assert outcome is not None
-        self._events.append(
-            HandshakeCompleted(
-                "TLSv1.3",
-                CipherSuite.name_of(outcome.suite),
-                NamedGroup.name_of(outcome.group),
-                outcome.alpn,
-                outcome.chain,
-                outcome.authenticated,
-            )
-        )
+        chain, alpn = outcome.chain, outcome.alpn
+        suite, group = CipherSuite.name_of(outcome.suite), NamedGroup.name_of(outcome.group)
+        authenticated = chain is not None and chain.authenticated
+        keep_event(self._events, HandshakeCompleted("TLSv1.3", suite, group, alpn, chain, authenticated))
         self._diagnostic = out.diagnostic
         self._trace = bytes(self._trace)
         self._out = None
@@ -464,27 +350,31 @@ class Connection(RecordLayer):
         if (received, sent) != self._key_updates:
             before_received, before_sent = self._key_updates
             self._key_updates = (received, sent)
-            self._events += [KeyUpdated("received")] * (received - before_received)
-            self._events += [KeyUpdated("sent")] * (sent - before_sent)
+            for _ in range(min(received - before_received, _KEY_UPDATES_REPORTED)):
+                keep_event(self._events, KeyUpdated("received"))
+            for _ in range(min(sent - before_sent, _KEY_UPDATES_REPORTED)):
+                keep_event(self._events, KeyUpdated("sent"))
 
-    def _died(self, failure: BaseException) -> BaseException:
-        """Make the end of whatever a handler raised: nothing that goes wrong is ever taken for consent."""
-        if failure is self._error:
-            return failure
-        if isinstance(failure, errors.UsageError) and self._error is None and failure.alert is None:
-            # A fork, seen by the record layer: the parent's connection is not ours to end.
-            return failure
+    def _die(self, failure: BaseException) -> None:
+        """Make the end of whatever a handler raised: nothing that goes wrong is ever taken for consent.
+
+        Raises:   InternalError for what is no error of TLS; the caller raises the others again as they are.
+        """
+        if self._error is not None:
+            return
         if isinstance(failure, TlsError):
-            self._fail(failure, failure.alert if failure.alert is not None else AlertDescription.internal_error)
-            return failure
+            # A fork, seen by the record layer: the parent's connection is not ours to end.
+            if not isinstance(failure, errors.ForkedConnectionError):
+                self._fail(failure, AlertDescription.internal_error if failure.alert is None else failure.alert)
+            return
         error = errors.InternalError(
             f"an unexpected {type(failure).__name__} inside the handshake",
             remedy="report this with the chained exception: it is a fault of tlscore, or of a callback",
             code="TLS-INTERNAL_ERROR",
         )
-        error.__cause__ = failure
         self._fail(error, AlertDescription.internal_error)
-        return error if isinstance(failure, Exception) else failure
+        if isinstance(failure, Exception):
+            raise error from failure
 
     def _fail(self, error: TlsError, alert: int | None) -> None:
         """The one place that sends a fatal alert and ends the connection."""
@@ -496,6 +386,8 @@ class Connection(RecordLayer):
         if error.stage is None:
             error.stage = state.stage or trace.stage_of(self._trace)
         error.trace = trace.describe(self._trace)
+        # First of all: a failure of the alert itself must not replace the error that it reports.
+        self._error = error
         if alert is not None:
             try:
                 self._send_alert(_FATAL, alert)
@@ -503,7 +395,6 @@ class Connection(RecordLayer):
             except (TlsError, RuntimeError):
                 # Nothing can be sent any more (closed, forked): the error itself is what matters.
                 error.alert_sent = None
-        self._error = error
         self._state = _CLOSED
         self._out = None
         self._trace = bytes(self._trace)

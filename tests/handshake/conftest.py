@@ -1,9 +1,9 @@
 """Authorities, identities and configurations that the handshake tests share; made once a run."""
 
 import pytest
-from tlscore import ClientConfig, Identity, ServerConfig, TrustStore
 
 from tests.support.certificates import Authority, Issued, make_ca
+from tlscore import ClientConfig, Identity, ServerConfig, TrustStore
 
 
 @pytest.fixture(scope="session")

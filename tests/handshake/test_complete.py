@@ -1,12 +1,12 @@
 """Handshakes that succeed: every suite, group and key, with everything that they agree on."""
 
 import pytest
-from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, policies
-from tlscore.events import HandshakeCompleted, PeerClosed
-from tlscore.iana import CipherSuite, NamedGroup
 
 from tests.support.certificates import Authority, make_ca
 from tests.support.peers import pair, pump
+from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, policies
+from tlscore.events import HandshakeCompleted, PeerClosed
+from tlscore.iana import CipherSuite, NamedGroup
 
 KEYS = ("p256", "p384", "p521", "rsa2048", "ed25519", "ed448", "mldsa44", "mldsa65", "mldsa87")
 

@@ -1,9 +1,13 @@
 """What the two ends select from each other's offers, and how they fail when there is nothing to select."""
 
 import pytest
+
+from tests.support.certificates import make_ca
+from tests.support.peers import RawClient, failure, pair, pump
 from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, errors
 from tlscore._core import random_bytes
-from tlscore.iana import CipherSuite, ExtensionType, is_grease
+from tlscore.handshake.chain_schemes import chain_fits
+from tlscore.iana import CipherSuite, ExtensionType, SignatureScheme, is_grease
 from tlscore.wire import (
     Alpn,
     CertificateAuthorities,
@@ -15,8 +19,6 @@ from tlscore.wire import (
     SupportedVersions,
     decode,
 )
-
-from tests.support.peers import failure, pair, pump
 
 AES128, AES256 = CipherSuite.TLS_AES_128_GCM_SHA256, CipherSuite.TLS_AES_256_GCM_SHA384
 CHACHA = CipherSuite.TLS_CHACHA20_POLY1305_SHA256
@@ -42,7 +44,7 @@ def refused(client_config, server_config, name="example.org"):
     return error, seen
 
 
-# -- suites, groups, schemes ---------------------------------------------------------------------------------------------
+# -- suites, groups, schemes -------------------------------------------------------------------------------------------
 
 
 def test_server_prefers_its_own_order_by_default(trust, identity):
@@ -103,7 +105,7 @@ def test_a_group_with_a_share_wins_over_a_preferred_one_without(trust, identity)
     assert not client.hello_retried
 
 
-# -- ALPN ----------------------------------------------------------------------------------------------------------------
+# -- ALPN --------------------------------------------------------------------------------------------------------------
 
 
 def test_alpn_is_selected_by_the_preferring_side(trust, identity):
@@ -128,7 +130,7 @@ def test_alpn_of_one_side_alone_selects_nothing(trust, identity, ours, theirs):
     assert server.alpn is None
 
 
-# -- server_name ---------------------------------------------------------------------------------------------------------
+# -- server_name -------------------------------------------------------------------------------------------------------
 
 
 def test_server_selects_the_identity_by_name(trust, authority):
@@ -185,7 +187,7 @@ def test_verify_as_differs_from_the_name_sent(trust, identity):
     assert server.server_name == "front.example"
 
 
-# -- record_size_limit ---------------------------------------------------------------------------------------------------
+# -- record_size_limit -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(64, 16385), (16385, 64), (512, 1000), (64, None), (None, 64)])
@@ -209,7 +211,7 @@ def test_record_size_limit_is_kept_in_both_directions(trust, identity, ours, the
         assert got == data
 
 
-# -- what a ClientHello holds --------------------------------------------------------------------------------------------
+# -- what a ClientHello holds ------------------------------------------------------------------------------------------
 
 
 def test_client_hello_holds_what_the_configuration_says(trust):
@@ -312,7 +314,7 @@ def test_extension_order_is_fixed_without_shuffling(client_config):
     assert len({client_hello(client_config).extensions.codes for _ in range(10)}) == 1
 
 
-# -- the client's identity -----------------------------------------------------------------------------------------------
+# -- the client's identity ---------------------------------------------------------------------------------------------
 
 
 def test_client_selects_the_identity_that_the_server_lists(authority, other_authority, trust, identity):
@@ -384,7 +386,60 @@ def test_client_refuses_an_unknown_authority_before_it_shows_itself(other_author
     error = failure(client.receive, server.data_to_send())
     assert type(error) is errors.UnknownCa
     wire = client.data_to_send()
-    # One alert record; no change_cipher_spec, no Certificate, no Finished.
-    assert record_types(wire) == [23]
-    assert len(wire) == 5 + 2 + 1 + 16
+    # change_cipher_spec and one alert record; no Certificate, no Finished.
+    assert record_types(wire) == [20, 23]
+    assert len(wire) == 6 + 5 + 2 + 1 + 16
     assert type(failure(server.receive, wire)) is errors.UnknownCa
+
+
+def test_server_prefers_a_chain_that_the_client_can_check(trust, authority):
+    """signature_algorithms_cert decides between a chain signed with RSA and one signed with ECDSA."""
+    rsa_authority = make_ca("RSA CA", key="rsa2048#2")
+    by_rsa, by_ecdsa = load(rsa_authority.issue("example.org")), load(authority.issue("example.org"))
+    both = TrustStore.from_bytes(authority.pem + rsa_authority.pem)
+    config = ServerConfig.simple([by_rsa, by_ecdsa])
+    for cert_schemes, expected in (
+        (("rsa_pkcs1_sha256",), by_rsa),
+        (("ecdsa_secp256r1_sha256",), by_ecdsa),
+        (("ecdsa_secp256r1_sha256", "rsa_pkcs1_sha256"), by_rsa),
+        (("mldsa44",), by_rsa),
+    ):
+        client, _ = pair(ClientConfig.simple(both, cert_schemes=cert_schemes), config)
+        assert client.peer_chain == expected.chain
+
+
+def test_client_prefers_a_chain_that_the_server_can_check(trust, authority, identity):
+    rsa_authority = make_ca("RSA CA", key="rsa2048#2")
+    by_rsa = load(rsa_authority.issue("client.example", usage="client"))
+    by_ecdsa = load(authority.issue("client.example", usage="client"))
+    both = TrustStore.from_bytes(authority.pem + rsa_authority.pem)
+    for cert_schemes, expected in ((("rsa_pkcs1_sha256",), by_rsa), (("ecdsa_secp256r1_sha256",), by_ecdsa)):
+        _, server = pair(
+            ClientConfig.mutual(trust, identity=[by_rsa, by_ecdsa]),
+            ServerConfig.mutual(identity, client_trust=both, cert_schemes=cert_schemes),
+        )
+        assert server.peer_chain == expected.chain
+
+
+@pytest.mark.parametrize(
+    "key", ["p256", "p384", "p521", "rsa2048", "ed25519", "ed448", "mldsa44", "mldsa65", "mldsa87"]
+)
+def test_signatures_of_every_kind_of_authority_have_a_scheme(key):
+    chain = make_ca("Some CA", key=key).issue("example.org").chain_der
+    assert [scheme for scheme in SignatureScheme.codes() if chain_fits(chain, (scheme,))]
+    assert not chain_fits(chain, ())
+    assert chain_fits(chain, SignatureScheme.codes())
+
+
+def test_selections_are_remembered_within_bounds(identity):
+    config = ServerConfig.simple(identity)
+    for number in range(300):
+        raw, server = RawClient(), config.connection()
+        raw.hello(raw.hello_message(ServerName(b"host%d.example" % number)))
+        server.receive(raw.wire())
+    assert len(config._cache.selections) == 256
+    config = ServerConfig.simple(identity)
+    raw, server = RawClient(), config.connection()
+    raw.hello(raw.hello_message(cipher_suites=(*range(0x5000, 0x5400), 0x1301)))
+    server.receive(raw.wire())
+    assert not config._cache.selections

@@ -1,6 +1,8 @@
 """After the handshake: key updates, tickets, authentication of the client on demand."""
 
 import pytest
+
+from tests.support.peers import ALL_SCHEMES, RawClient, RawServer, failure, pair, pump
 from tlscore import ClientConfig, Identity, ServerConfig, errors
 from tlscore._core import post_handshake_finished_mac
 from tlscore.events import (
@@ -26,8 +28,6 @@ from tlscore.wire import (
     UnknownExtension,
 )
 
-from tests.support.peers import ALL_SCHEMES, RawClient, RawServer, failure, pair, pump
-
 
 def events(connection):
     return [event for event in connection.events() if not isinstance(event, HandshakeCompleted)]
@@ -43,7 +43,7 @@ def late_server(trust, identity):
     return ServerConfig.simple(identity, client_auth="post_handshake", client_trust=trust)
 
 
-# -- key updates ---------------------------------------------------------------------------------------------------------
+# -- key updates -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("request_peer", [False, True])
@@ -73,7 +73,7 @@ def test_exporters_do_not_change_with_the_keys(client_config, server_config):
     assert client.channel_binding() == server.channel_binding() == before
 
 
-# -- tickets -------------------------------------------------------------------------------------------------------------
+# -- tickets -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_bad_message_ends_the_connection_whatever_call_finds_it(connected, call)
     assert failure(client.events) is error
 
 
-# -- authentication on demand --------------------------------------------------------------------------------------------
+# -- authentication on demand ------------------------------------------------------------------------------------------
 
 
 def test_client_authenticates_on_demand(late_client, late_server):
@@ -277,7 +277,7 @@ def test_client_refuses_filters_that_are_no_der(late_client, issued, value):
     assert type(failure(client.events)) is errors.IllegalParameter
 
 
-# -- hostile answers -----------------------------------------------------------------------------------------------------
+# -- hostile answers ---------------------------------------------------------------------------------------------------
 
 
 def connected_server(config, identity=None, *values):
@@ -386,7 +386,7 @@ def test_late_answer_cannot_be_replayed(asked):
     assert type(failure(server.events)) is errors.UnexpectedMessage
 
 
-# -- handshake messages that have had their time -------------------------------------------------------------------------
+# -- handshake messages that have had their time -----------------------------------------------------------------------
 
 
 def test_client_hello_after_the_handshake_is_unexpected(server_config):

@@ -1,6 +1,8 @@
 """HelloRetryRequest: between real ends, and every way in which one of the two can get it wrong."""
 
 import pytest
+
+from tests.support.peers import RawClient, RawServer, failure, pair
 from tlscore import ClientConfig, ServerConfig, errors
 from tlscore._core import KeyShare
 from tlscore.connection import Connection
@@ -20,8 +22,6 @@ from tlscore.wire import (
     UnknownExtension,
     decode,
 )
-
-from tests.support.peers import RawClient, RawServer, failure, pair
 
 P256, X25519 = NamedGroup.secp256r1, NamedGroup.x25519
 
@@ -133,7 +133,7 @@ def record(message):
     return raw.wire()
 
 
-# -- what a client refuses -----------------------------------------------------------------------------------------------
+# -- what a client refuses ---------------------------------------------------------------------------------------------
 
 
 def retried(client_config, issued, *values, **fields):
@@ -159,7 +159,7 @@ ASK_P256 = KeyShareHelloRetryRequest(P256)
         ((ASK_P256,), {}, errors.MissingExtension),
         ((V13, ASK_P256, UnknownExtension(0x7777, b"")), {}, errors.UnsupportedExtension),
         ((V13, ASK_P256), {"cipher_suite": 0x1305}, errors.IllegalParameter),
-        ((V13, ASK_P256), {"cipher_suite": 0x1305}, errors.IllegalParameter),
+        ((V13, ASK_P256), {"cipher_suite": 0x1304}, errors.IllegalParameter),
         ((V13, ASK_P256), {"legacy_session_id_echo": bytes(32)}, errors.IllegalParameter),
         ((V13, ASK_P256), {"legacy_compression_method": 1}, errors.IllegalParameter),
         ((V13, ASK_P256), {"legacy_version": 0x0304}, errors.ProtocolVersionError),
@@ -210,7 +210,7 @@ def test_client_refuses_a_server_hello_that_differs_from_the_retry(client_config
     assert type(failure(client.receive, raw.wire())) is errors.IllegalParameter
 
 
-# -- what a server refuses -----------------------------------------------------------------------------------------------
+# -- what a server refuses ---------------------------------------------------------------------------------------------
 
 
 def asked_again(config):
@@ -285,7 +285,7 @@ def test_server_ignores_a_cookie_that_it_never_asked_for(server_config):
 
 
 def test_damaged_cookies_are_refused(with_cookie):
-    raw, server, share, retry = asked_again(with_cookie)
+    raw, _server, share, retry = asked_again(with_cookie)
     good = retry.extensions.get(Cookie).cookie
     for at in range(len(good)):
         bad = bytearray(good)

@@ -1,6 +1,8 @@
 """The table of states and messages: its graph, and every pair of a state and a message that is not in it."""
 
 import pytest
+
+from tests.support.peers import ALL_SCHEMES, RawClient, RawServer, failure
 from tlscore import ClientConfig, ServerConfig, errors
 from tlscore.handshake import machine
 from tlscore.handshake.machine import TARGETS, TRANSITIONS, State, transition
@@ -15,8 +17,6 @@ from tlscore.wire import (
     Extensions,
     Finished,
     HelloRetryRequest,
-    KeyShareClientHello,
-    KeyShareEntry,
     KeyUpdate,
     MessageHash,
     NewSessionTicket,
@@ -26,9 +26,7 @@ from tlscore.wire import (
     encode,
 )
 
-from tests.support.peers import ALL_SCHEMES, RawClient, RawServer, failure
-
-# -- the graph -----------------------------------------------------------------------------------------------------------
+# -- the graph ---------------------------------------------------------------------------------------------------------
 
 
 def test_graph_has_no_faults():
@@ -97,7 +95,7 @@ def test_diagram_names_every_transition():
     assert text.count("-->") == sum(len(targets) for targets in TARGETS.values())
 
 
-# -- every pair ----------------------------------------------------------------------------------------------------------
+# -- every pair --------------------------------------------------------------------------------------------------------
 
 P256 = NamedGroup.secp256r1
 
@@ -287,7 +285,7 @@ def test_unexpected_message_names_what_was_expected(room):
 @pytest.mark.parametrize("state", [state for state in BUILDERS if state not in ("ClientConnected", "ServerConnected")])
 def test_application_data_before_its_time_is_refused(room, state):
     """No state but the connected ones lets data through, in either direction."""
-    connection, raw = BUILDERS[state](room)
+    connection, _raw = BUILDERS[state](room)
     if "Late" in state:
         return
     assert type(failure(connection.write, b"early")) is errors.HandshakeNotComplete
@@ -297,9 +295,3 @@ def test_application_data_before_its_time_is_refused(room, state):
     # A record of application data: in the clear, or under whatever keys the raw peer has.
     error = failure(connection.receive, b"\x17\x03\x03\x00\x20" + bytes(32))
     assert type(error) in (errors.UnexpectedMessage, errors.BadRecordMac)
-
-
-def test_key_share_for_second_hello_builder():
-    """The sample of a second ClientHello is itself well-formed."""
-    share = KeyShareClientHello((KeyShareEntry(P256, b"\x04" + bytes(64)),))
-    assert encode(RawClient().hello_message(share))

@@ -8,6 +8,7 @@ types, wrong padding, fragments of alerts. It shares no line with the library.
 from __future__ import annotations
 
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ class Logged:
 
     def __init__(self, client: Connection, server: Connection, path: Path) -> None:
         self.client, self.server, self.path = client, server, path
+        weakref.finalize(self, path.unlink, missing_ok=True)
 
     def secrets(self) -> Secrets:
         return read_key_log(self.path)

@@ -1,4 +1,4 @@
-"""Two kinds of peers for tests of the handshake: pairs of real connections, and raw peers that send whatever a test wants.
+"""Peers for tests of the handshake: pairs of real connections, and raw peers that send whatever a test wants.
 
 `pair()` runs a client against a server in memory. `RawServer` and `RawClient` speak the protocol with the record layer
 and the codec alone: each step of a flight is a method with an honest default, and a test changes, repeats or leaves

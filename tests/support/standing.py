@@ -6,10 +6,11 @@ keys are the cheapest ones, so that a test may afford thousands of handshakes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from tlscore import ClientConfig, Identity, ServerConfig, TrustStore
+from tlscore import ClientConfig, Identity, ServerConfig, TlsError, TrustStore
 from tlscore.connection import Connection
 
 from .certificates import Authority, Issued, make_ca
@@ -87,6 +88,24 @@ def carry(sender: Connection, receiver: Connection) -> bytes:
     wire = sender.data_to_send()
     receiver.receive(wire)
     return wire
+
+
+def ended(*calls: Callable[[], object]) -> TlsError | None:
+    """Make the calls one after another; gives the error of the first that fails."""
+    for call in calls:
+        try:
+            call()
+        except TlsError as error:
+            return error
+    return None
+
+
+def everything(receiver: Connection) -> bytes:
+    """All application data that waits; one read stops at each change of keys."""
+    got = bytearray()
+    while piece := receiver.read():
+        got += piece
+    return bytes(got)
 
 
 def records_of(wire: bytes) -> list[bytes]:

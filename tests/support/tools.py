@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-VECTORS = REPOSITORY.parent / "shared" / "vectors"
+VECTORS = Path(os.environ.get("TLSCORE_VECTORS", REPOSITORY.parent / "shared" / "vectors"))
 
 # Program -> the Debian package that brings it.
 PACKAGES = {
@@ -47,7 +47,7 @@ def require_vectors(*parts: str) -> Path:
     """Path of a file or folder of the shared test vectors; skips where they were not laid beside the repository."""
     path = VECTORS.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"the test vectors {'/'.join(parts)} are not beside the repository (../shared/vectors)")
+        pytest.skip(f"the test vectors {'/'.join(parts)} are not in {VECTORS}; TLSCORE_VECTORS names another folder")
     return path
 
 

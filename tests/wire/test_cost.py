@@ -64,7 +64,7 @@ def test_unknown_codes_leave_nothing_behind() -> None:
         return sum(len(cell.cell_contents) for cell in cells if isinstance(cell.cell_contents, dict))
 
     decode = decoder_of(w.EncryptedExtensions)
-    cells = [*(decode.__closure__ or ())]
+    cells = [*(getattr(decode, "__func__", decode).__closure__ or ())]
     for cell in list(cells):
         cells += getattr(cell.cell_contents, "__closure__", None) or ()
     for cell in list(cells):

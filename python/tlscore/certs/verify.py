@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # Own limit: more than any honest peer sends; each certificate is parsed before any is trusted.
 CERTIFICATES = 32
-# What parsing gives is remembered for this many certificates of at most so many octets: 1 MiB at worst. It is a function
-# of the octets alone; whether a certificate is trusted is never remembered here.
+# What parsing gives is remembered for this many certificates of at most so many octets: 1 MiB at worst. It is a
+# function of the octets alone; whether a certificate is trusted is never remembered here.
 _KEPT_CERTIFICATES = 128
 _KEPT_OCTETS = 8192
 

@@ -2,19 +2,20 @@
 
 The three checks that make a `proofs` value live here, and only here. What a signature covers is fixed text and the
 transcript hash, so nothing that the peer chose stands at its start (RFC 9846 4.5.2). Path validation belongs to
-tlscore.certs, which is imported when the first certificate is handled: it brings `cryptography` with it.
+tlscore.certs.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tlscore.certs import signatures, verify
+from tlscore.danger import AcceptAnyPeer, SkipNameCheck
 from tlscore.errors import AlertError, ConfigError, DecryptError, GeneralError, IllegalParameter, TlsError
 from tlscore.handshake.proofs import FinishedVerified, SignatureVerified
 from tlscore.iana import SignatureScheme
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from tlscore._core import Transcript
     from tlscore.certs.identity import Identity
     from tlscore.certs.names import ServerName
@@ -105,8 +106,6 @@ def verify_signature(
     # RFC 9846 4.5.2: "the signature algorithm MUST be compatible with the key in the sender's end-entity certificate"
     if scheme not in chain.signature_schemes:
         raise _bad_scheme(scheme, "which does not fit the key in its certificate")
-    from tlscore.certs import signatures
-
     # RFC 9846 4.5.2: "If the verification fails, the receiver MUST terminate the handshake with a "decrypt_error"
     # alert."
     signatures.verify(chain.public_key, scheme, message.signature, signed_content(role, transcript.digest()))
@@ -141,9 +140,7 @@ def bad_finished(role: Role) -> DecryptError:
     )
 
 
-def _now(config: "ClientConfig | ServerConfig") -> "datetime":
-    from datetime import UTC, datetime
-
+def _now(config: "ClientConfig | ServerConfig") -> datetime:
     if config.clock is None:
         return datetime.now(UTC)
     try:
@@ -164,9 +161,6 @@ def verify_server_chain(
     config: "ClientConfig", reference: "ServerName | None", entries: Sequence["CertificateEntry"]
 ) -> "ChainVerified":
     """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check."""
-    from tlscore.certs import verify
-    from tlscore.danger import AcceptAnyPeer, SkipNameCheck
-
     authentication = config.authentication
     chain = chain_of(entries)
     if isinstance(authentication, AcceptAnyPeer):
@@ -180,8 +174,6 @@ def verify_server_chain(
 
 def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEntry"]) -> "ChainVerified":
     """Server: validate a client's chain against the anchors for clients."""
-    from tlscore.certs import verify
-
     trust = config.client_trust
     if trust is None:
         raise TlsError("a server asked for a client certificate without trust for clients")

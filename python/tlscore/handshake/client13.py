@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tlscore import trace
 from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule, KeyShare, Transcript
 from tlscore.errors import DecodeError, IllegalParameter
-from tlscore.handshake import client_hello
+from tlscore.handshake import client_hello, messages
 from tlscore.handshake.certificate_auth import sign, verify_finished, verify_server_chain, verify_signature
 from tlscore.handshake.client_hello import Hello
 from tlscore.handshake.client_identity import Wanted, choose, read_request
@@ -43,7 +43,6 @@ from tlscore.wire import (
     RecordSizeLimit,
     ServerHello,
     check_solicited,
-    encode,
 )
 from tlscore.wire import Cookie as CookieExtension
 
@@ -60,12 +59,15 @@ class Context(Record):
     reference: "ServerName | None"
 
 
-class Agreed(Record):
-    """What the ServerHello settled."""
+class Keyed(Record):
+    """What is known once the ServerHello is there: the first context, what was agreed, and the handshake keys."""
 
+    context: Context
     suite: int
     group: int
     retried: bool
+    transcript: Transcript
+    schedule: HandshakeSchedule
 
 
 class ClientState(State):
@@ -97,19 +99,13 @@ class ExpectServerHelloAfterRetry(ClientState):
 class ExpectEncryptedExtensions(ClientState):
     stage: ClassVar[int] = 8
 
-    context: Context
-    agreed: Agreed
-    transcript: Transcript
-    schedule: HandshakeSchedule
+    keyed: Keyed
 
 
 class ExpectCertificateOrRequest(ClientState):
     stage: ClassVar[int] = 9
 
-    context: Context
-    agreed: Agreed
-    transcript: Transcript
-    schedule: HandshakeSchedule
+    keyed: Keyed
     alpn: str | None
 
 
@@ -118,10 +114,7 @@ class ExpectCertificate(ClientState):
 
     stage: ClassVar[int] = 9
 
-    context: Context
-    agreed: Agreed
-    transcript: Transcript
-    schedule: HandshakeSchedule
+    keyed: Keyed
     alpn: str | None
     wanted: Wanted
 
@@ -131,10 +124,7 @@ class ExpectCertificateVerify(ClientState):
 
     stage: ClassVar[int] = 10
 
-    context: Context
-    agreed: Agreed
-    transcript: Transcript
-    schedule: HandshakeSchedule
+    keyed: Keyed
     alpn: str | None
     wanted: Wanted | None
     chain: "ChainVerified"
@@ -143,10 +133,7 @@ class ExpectCertificateVerify(ClientState):
 class ExpectFinished(ClientState):
     stage: ClassVar[int] = 12
 
-    context: Context
-    agreed: Agreed
-    transcript: Transcript
-    schedule: HandshakeSchedule
+    keyed: Keyed
     alpn: str | None
     wanted: Wanted | None
     peer: SignatureVerified
@@ -237,10 +224,13 @@ def on_server_hello(
         transcript.select_hash(suite)
     out.receive(transcript)
     schedule = EarlySchedule(suite).into_handshake(shared, transcript, context.hello.plan.key_log, context.hello.random)
+    # Here and not with Finished: whatever we send next is encrypted, and it may be an alert about the server's flight.
+    if not retried:
+        _change_cipher_spec(context, out)
     out.install_read(schedule)
     out.install_write(schedule)
     out.step(trace.CLIENT_ACCEPTED)
-    return ExpectEncryptedExtensions(context, Agreed(suite, entry.group, retried), transcript, schedule)
+    return ExpectEncryptedExtensions(Keyed(context, suite, entry.group, retried, transcript, schedule))
 
 
 def bad_share(role: str, failure: ValueError) -> IllegalParameter:
@@ -254,22 +244,22 @@ def bad_share(role: str, failure: ValueError) -> IllegalParameter:
 def on_encrypted_extensions(
     state: ExpectEncryptedExtensions, message: EncryptedExtensions, out: Output
 ) -> ExpectCertificateOrRequest:
-    context, plan = state.context, state.context.hello.plan
-    extensions = message.extensions
-    alpn = None
+    hello, extensions = state.keyed.context.hello, message.extensions
+    plan, alpn = hello.plan, None
     if len(extensions):
-        check_solicited(extensions, context.hello.offered, "EncryptedExtensions")
+        check_solicited(extensions, hello.offered, "EncryptedExtensions")
         selected, limit = extensions.get(Alpn), extensions.get(RecordSizeLimit)
         if selected is not None:
             alpn = _selected_protocol(plan, selected)
         if limit is not None:
-            # RFC 8449 4: "A client MUST treat receipt of a value larger than the maximum [...] as an
-            # "illegal_parameter""
+            # RFC 8449 4: "A client MAY abort the handshake with an "illegal_parameter" alert if the record_size_limit
+            # extension includes a value greater than the maximum record size permitted by the negotiated protocol
+            # version and extensions."
             if limit.limit > FULL_RECORD:
                 raise IllegalParameter(f"the server's record_size_limit is {limit.limit}", section="RFC 8449 4")
             out.limit_records(plan.config.record_size_limit or FULL_RECORD, limit.limit)
-    out.receive(state.transcript)
-    return ExpectCertificateOrRequest(context, state.agreed, state.transcript, state.schedule, alpn)
+    out.receive(state.keyed.transcript)
+    return ExpectCertificateOrRequest(state.keyed, alpn)
 
 
 def _selected_protocol(plan: ClientPlan, selected: Alpn) -> str:
@@ -292,16 +282,16 @@ def on_certificate_request(
             "the server's CertificateRequest has a context in the main handshake", section="RFC 9846 4.4.2"
         )
     wanted = read_request(message)
-    out.receive(state.transcript)
+    out.receive(state.keyed.transcript)
     out.step(trace.SERVER_ASKED_CERTIFICATE)
-    return ExpectCertificate(state.context, state.agreed, state.transcript, state.schedule, state.alpn, wanted)
+    return ExpectCertificate(state.keyed, state.alpn, wanted)
 
 
 @transition
 def on_server_certificate(
     state: ExpectCertificateOrRequest | ExpectCertificate, message: Certificate, out: Output
 ) -> ExpectCertificateVerify:
-    context = state.context
+    context = state.keyed.context
     if message.certificate_request_context:
         # RFC 9846 4.5.1: "Otherwise (in the case of server authentication), this field SHALL be zero length."
         raise IllegalParameter("the server's Certificate has a request context", section="RFC 9846 4.5.1")
@@ -317,25 +307,26 @@ def on_server_certificate(
     out.step(trace.SERVER_SENT_CERTIFICATE)
     chain = verify_server_chain(context.hello.plan.config, context.reference, message.certificate_list)
     out.step(trace.CLIENT_VERIFIED_SERVER if chain.authenticated else trace.PEER_NOT_VERIFIED)
-    out.receive(state.transcript)
+    out.receive(state.keyed.transcript)
     wanted = state.wanted if isinstance(state, ExpectCertificate) else None
-    return ExpectCertificateVerify(context, state.agreed, state.transcript, state.schedule, state.alpn, wanted, chain)
+    return ExpectCertificateVerify(state.keyed, state.alpn, wanted, chain)
 
 
 @transition
 def on_server_certificate_verify(
     state: ExpectCertificateVerify, message: CertificateVerify, out: Output
 ) -> ExpectFinished:
-    offered = state.context.hello.plan.config.schemes
-    peer = verify_signature(state.chain, message, offered, "server", state.transcript)
-    out.receive(state.transcript)
+    keyed = state.keyed
+    offered = keyed.context.hello.plan.config.schemes
+    peer = verify_signature(state.chain, message, offered, "server", keyed.transcript)
+    out.receive(keyed.transcript)
     out.step(trace.SERVER_SIGNED)
-    return ExpectFinished(state.context, state.agreed, state.transcript, state.schedule, state.alpn, state.wanted, peer)
+    return ExpectFinished(keyed, state.alpn, state.wanted, peer)
 
 
 @transition
 def on_server_finished(state: ExpectFinished, message: Finished, out: Output) -> ClientConnected:
-    transcript, schedule = state.transcript, state.schedule
+    transcript, schedule = state.keyed.transcript, state.keyed.schedule
     finished = verify_finished(schedule, "server", transcript, message)
     out.receive(transcript)
     out.step(trace.SERVER_SENT_FINISHED)
@@ -358,12 +349,11 @@ def send_client_flight(
     state: ExpectFinished, application: ApplicationSchedule, out: Output
 ) -> tuple[int | None, bytes | None]:
     """Certificate and CertificateVerify where the server asked for them, Finished; then application write keys."""
-    transcript, config = state.transcript, state.context.hello.plan.config
+    context, transcript = state.keyed.context, state.keyed.transcript
+    plan = context.hello.plan
     own: tuple[int | None, bytes | None] = (None, None)
-    if not state.agreed.retried:
-        _change_cipher_spec(state.context, out)
     if state.wanted is not None:
-        choice = choose(config, state.wanted)
+        choice = choose(plan.config, state.wanted)
         if isinstance(choice, str):
             # RFC 9846 4.5.1: "If the server requests certificate-based client authentication but no suitable
             # certificate is available, the client MUST send a Certificate message containing no certificates"
@@ -372,12 +362,12 @@ def send_client_flight(
             out.step(trace.CLIENT_HAS_NO_CERTIFICATE)
         else:
             identity, scheme = choice
-            out.send(state.context.hello.plan.certificate(identity), transcript)
+            out.send(plan.certificate(identity), transcript)
             signature = sign(identity, scheme, "client", transcript)
-            out.send(encode(CertificateVerify(scheme, signature)), transcript)
+            out.send(messages.certificate_verify(scheme, signature), transcript)
             own = scheme, identity.chain[0]
             out.step(trace.CLIENT_SENT_CERTIFICATE)
-    out.send(encode(Finished(application.finished_mac(True, transcript))), transcript)
+    out.send(messages.finished(application.finished_mac(True, transcript)), transcript)
     out.install_write(application)
     out.step(trace.CLIENT_SENT_FINISHED)
     return own
@@ -386,21 +376,21 @@ def send_client_flight(
 def _connected(
     state: ExpectFinished, application: ApplicationSchedule, own_scheme: int | None, own_leaf: bytes | None
 ) -> ClientConnected:
-    agreed, context = state.agreed, state.context
+    keyed, context = state.keyed, state.keyed.context
     plan = context.hello.plan
     outcome = Outcome(
         ProtocolVersion.TLS13,
-        agreed.suite,
-        agreed.group,
+        keyed.suite,
+        keyed.group,
         state.alpn,
         context.name.text if context.name is not None else None,
-        agreed.retried,
+        keyed.retried,
         state.peer,
         own_scheme,
         own_leaf,
         application,
     )
     authentication = (
-        ClientAuthentication(plan, state.transcript, frozenset()) if plan.config.post_handshake_auth else None
+        ClientAuthentication(plan, keyed.transcript, frozenset()) if plan.config.post_handshake_auth else None
     )
     return ClientConnected(outcome, authentication)

@@ -13,7 +13,7 @@ from tlscore._core import KeyShare, random_bytes
 from tlscore.handshake.plans import Block, ClientPlan, block, raw_block
 from tlscore.iana import ExtensionType, HandshakeType
 from tlscore.record import Record
-from tlscore.wire import Cookie, KeyShareClientHello, KeyShareEntry, ServerName
+from tlscore.wire import Cookie
 
 if TYPE_CHECKING:
     from tlscore.certs import names
@@ -45,9 +45,8 @@ def prepare(plan: ClientPlan, name: "names.ServerName | None") -> tuple[Hello, t
     drawn = random_bytes(64 if config.middlebox_compatibility else 32)
     grease = _reserved() if config.grease else ()
     host = name.sni if name is not None else None
-    blocks: list[Block] = [] if host is None else [block(ServerName(host))]
-    blocks += plan.versions_and_groups(grease[1:2])
-    blocks += plan.before_share
+    blocks: list[Block] = [] if host is None else [plan.server_name(host)]
+    blocks += plan.before_share if not grease else plan.versions_and_groups(grease[1:2]) + plan.before_share[2:]
     blocks.append(_share_block(grease[1:2], shares))
     blocks += plan.after_share
     suites = plan.suites
@@ -57,7 +56,7 @@ def prepare(plan: ClientPlan, name: "names.ServerName | None") -> tuple[Hello, t
         blocks.append(raw_block(grease[3], b"\0"))
     if config.shuffle_extensions:
         _shuffle(blocks)
-    offered = plan.offered if host is None else plan.offered | {ExtensionType.server_name}
+    offered = plan.offered if host is None else plan.offered_with_name
     return Hello(plan, drawn[:32], drawn[32:], suites, tuple(blocks), offered), shares
 
 
@@ -97,8 +96,13 @@ def again(hello: Hello, share: KeyShare | None, cookie: bytes | None) -> bytes:
 
 
 def _share_block(grease: tuple[int, ...], shares: tuple[KeyShare, ...]) -> Block:
-    entries = [KeyShareEntry(share.group, share.public) for share in shares]
-    return block(KeyShareClientHello((*[KeyShareEntry(group, b"\0") for group in grease], *entries)))
+    """key_share, with a reserved group and one octet of share first where asked for."""
+    parts = [group.to_bytes(2, "big") + b"\0\1\0" for group in grease]
+    for share in shares:
+        public = share.public
+        parts += share.group.to_bytes(2, "big"), len(public).to_bytes(2, "big"), public
+    entries = b"".join(parts)
+    return raw_block(ExtensionType.key_share, len(entries).to_bytes(2, "big") + entries)
 
 
 def _reserved() -> tuple[int, int, int, int]:

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 
 from tlscore.errors import IllegalParameter, MissingExtension
 from tlscore.handshake.certificate_auth import choose_scheme
+from tlscore.handshake.chain_schemes import chain_fits
 from tlscore.handshake.negotiation import listed
 from tlscore.iana import SignatureScheme
 from tlscore.record import Record
-from tlscore.wire import CertificateAuthorities, CertificateRequest, OidFilter, OidFilters, SignatureAlgorithms
+from tlscore.wire import (
+    CertificateAuthorities,
+    CertificateRequest,
+    OidFilter,
+    OidFilters,
+    SignatureAlgorithms,
+    SignatureAlgorithmsCert,
+)
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
@@ -27,6 +35,7 @@ class Wanted(Record):
 
     context: bytes
     schemes: tuple[int, ...]
+    cert_schemes: tuple[int, ...]
     authorities: tuple[bytes, ...]
     filters: tuple[OidFilter, ...]
 
@@ -40,13 +49,16 @@ def read_request(request: CertificateRequest) -> Wanted:
             "the server's CertificateRequest has no signature_algorithms extension", section="RFC 9846 4.4.2"
         )
     authorities, filters = request.extensions.get(CertificateAuthorities), request.extensions.get(OidFilters)
+    cert = request.extensions.get(SignatureAlgorithmsCert)
     wanted = filters.filters if filters is not None else ()
+    verifiable = schemes.supported_signature_algorithms
     # RFC 9846 4.3.5: "Any given OID MUST NOT appear more than once in the filters list."
     if len({one.certificate_extension_oid for one in wanted}) != len(wanted):
         raise IllegalParameter("oid_filters of the CertificateRequest names an OID twice", section="RFC 9846 4.3.5")
     return Wanted(
         request.certificate_request_context,
-        schemes.supported_signature_algorithms,
+        verifiable,
+        cert.supported_signature_algorithms if cert is not None else verifiable,
         authorities.authorities if authorities is not None else (),
         wanted,
     )
@@ -57,21 +69,22 @@ def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | st
     if not config.identities:
         return "the server asked for a certificate, and this configuration has no identity"
     reasons = []
-    for identity in config.identities:
+    # RFC 9846 4.5.1.2: "If the sender is the client, the client MAY use a fallback chain as above": identities whose
+    # chain the server can check come first, the others are better than none.
+    numbered = enumerate(config.identities, 1)
+    for number, identity in sorted(numbered, key=lambda one: not chain_fits(one[1].chain, wanted.cert_schemes)):
         scheme = choose_scheme(identity.schemes, wanted.schemes, config.schemes)
         # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in
         # the certificate chain SHOULD be issued by one of the listed CAs."
         if wanted.authorities and not any(issuer in wanted.authorities for issuer in identity.issuers):
-            reasons.append("is issued by none of the CAs that the server lists")
+            reasons.append(f"identity {number} is issued by none of the CAs that the server lists")
         elif scheme is None:
-            reasons.append(f"cannot sign with {listed(SignatureScheme.name_of, wanted.schemes)}")
+            reasons.append(f"identity {number} cannot sign with {listed(SignatureScheme.name_of, wanted.schemes)}")
         elif wanted.filters and not _matches(identity.chain[0], wanted.filters):
-            reasons.append("does not have the certificate extensions that the server asks for")
+            reasons.append(f"identity {number} lacks certificate extensions that the server asks for")
         else:
             return identity, scheme
-    return "no identity fits the server's request: " + "; ".join(
-        f"identity {number} {reason}" for number, reason in enumerate(reasons, 1)
-    )
+    return "no identity fits the server's request: " + "; ".join(reasons)
 
 
 def _matches(leaf: bytes, filters: tuple[OidFilter, ...]) -> bool:

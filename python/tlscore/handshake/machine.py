@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from tlscore.errors import UnexpectedMessage
 from tlscore.iana import HandshakeType
 from tlscore.record import Record
-from tlscore.wire import Message
+from tlscore.wire import Message, decode
 
 if TYPE_CHECKING:
     from tlscore.handshake.output import Output
@@ -62,14 +62,18 @@ def transition(handler: _H) -> _H:
     return handler
 
 
-def expects(state: State, handshake_type: int) -> bool:
-    """Whether a message of this type may stand here. Asked before decoding: what is out of turn is not parsed."""
-    return handshake_type in _EXPECTED.get(type(state), ())
+def step(state: State, raw: bytes, out: "Output") -> State:
+    """Take one encoded message; gives the next state.
 
-
-def step(state: State, message: Message, out: "Output") -> State:
-    """Take one message; gives the next state. Raises UnexpectedMessage where the table has no entry."""
-    handler = TRANSITIONS.get((type(state), type(message)))
+    Raises:   UnexpectedMessage where the table has no entry: by the type alone, before anything is parsed, and again
+              for what the type octet does not tell, such as a second HelloRetryRequest.
+    """
+    kind = type(state)
+    if raw[0] not in _EXPECTED.get(kind, ()):
+        raise unexpected(state, f"a handshake message of type {HandshakeType.name_of(raw[0])}")
+    out.raw = raw
+    message = decode(raw)
+    handler = TRANSITIONS.get((kind, type(message)))
     if handler is None:
         raise unexpected(state, type(message).__name__)
     return handler(state, message, out)
@@ -82,10 +86,6 @@ def unexpected(state: State, arrived: str) -> UnexpectedMessage:
         section="RFC 9846 4",
         state=type(state).__name__,
     )
-
-
-def unexpected_type(state: State, handshake_type: int) -> UnexpectedMessage:
-    return unexpected(state, f"a handshake message of type {HandshakeType.name_of(handshake_type)}")
 
 
 def expected_text(state: State) -> str:

@@ -18,7 +18,8 @@ from tlscore.errors import (
     escape,
 )
 from tlscore.handshake.certificate_auth import choose_scheme
-from tlscore.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.handshake.chain_schemes import chain_fits
+from tlscore.iana import CipherSuite, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
 from tlscore.record import Record
 from tlscore.wire import (
     Alpn,
@@ -33,6 +34,7 @@ from tlscore.wire import (
     RecordSizeLimit,
     ServerName,
     SignatureAlgorithms,
+    SignatureAlgorithmsCert,
     SupportedGroups,
     SupportedVersions,
 )
@@ -54,12 +56,25 @@ class Offer(Record):
     groups: tuple[int, ...]
     shares: tuple[KeyShareEntry, ...]
     schemes: tuple[int, ...]
+    cert_schemes: tuple[int, ...]
     alpn: tuple[bytes, ...]
     server_name: str | None
     record_size_limit: int | None
     authorities: tuple[bytes, ...]
     cookie: bytes | None
     early_data: bool
+
+
+class Selection(Record):
+    """What a server selects from an offer; `share_at` is the place of the share for `group`, None without one."""
+
+    suite: int
+    group: int
+    share_at: int | None
+    alpn: bytes | None
+    identity: "Identity"
+    scheme: int
+    name_used: bool
 
 
 def listed(name_of: Callable[[int], str], codes: Iterable[int]) -> str:
@@ -81,29 +96,22 @@ def check_offer(hello: ClientHello, versions: Sequence[int]) -> Offer:
         )
     find = hello.extensions.get
     schemes, groups, shares = find(SignatureAlgorithms), find(SupportedGroups), find(KeyShareClientHello)
-    psk = find(PreSharedKeyClientHello)
-    if psk is not None and find(PskKeyExchangeModes) is None:
+    if schemes is None or groups is None or shares is None:
+        raise _missing(hello)
+    if PreSharedKeyClientHello in hello.extensions and PskKeyExchangeModes not in hello.extensions:
         # RFC 9846 4.3.9: "If clients offer "pre_shared_key" without a "psk_key_exchange_modes" extension, servers MUST
         # abort the handshake."
-        raise _missing("psk_key_exchange_modes", "RFC 9846 4.3.9")
-    if (groups is None) != (shares is None):
-        # RFC 9846 9.2: "If containing a "supported_groups" extension, it MUST also contain a "key_share" extension, and
-        # vice versa."
-        raise _missing("key_share" if shares is None else "supported_groups", "RFC 9846 9.2")
-    # RFC 9846 9.2: "If not containing a "pre_shared_key" extension, it MUST contain both a "signature_algorithms"
-    # extension and a "supported_groups" extension." Here no PSK is ever accepted, so a certificate is needed anyway.
-    if groups is None or shares is None:
-        raise _missing("supported_groups", "RFC 9846 9.2")
-    if schemes is None:
-        raise _missing("signature_algorithms", "RFC 9846 4.3.3")
+        raise MissingExtension("the ClientHello offers a PSK without psk_key_exchange_modes", section="RFC 9846 4.3.9")
     _check_shares(groups.named_group_list, shares.client_shares)
-    name, limit, alpn = find(ServerName), find(RecordSizeLimit), find(Alpn)
+    name, limit, alpn, cert = find(ServerName), find(RecordSizeLimit), find(Alpn), find(SignatureAlgorithmsCert)
     authorities, cookie = find(CertificateAuthorities), find(Cookie)
+    verifiable = schemes.supported_signature_algorithms
     return Offer(
         hello.cipher_suites,
         groups.named_group_list,
         shares.client_shares,
-        schemes.supported_signature_algorithms,
+        verifiable,
+        cert.supported_signature_algorithms if cert is not None else verifiable,
         alpn.protocol_name_list if alpn is not None else (),
         name.host_name.decode("ascii").lower() if name is not None and name.host_name else None,
         min(limit.limit, LARGEST_RECORD_LIMIT) if limit is not None else None,
@@ -113,8 +121,15 @@ def check_offer(hello: ClientHello, versions: Sequence[int]) -> Offer:
     )
 
 
-def _missing(name: str, section: str) -> MissingExtension:
-    return MissingExtension(f"the client's ClientHello has no {name} extension", section=section)
+def _missing(hello: ClientHello) -> MissingExtension:
+    """The error for a ClientHello without one of the three extensions that authentication by certificate needs."""
+    # RFC 9846 9.2: "If not containing a "pre_shared_key" extension, it MUST contain both a "signature_algorithms"
+    # extension and a "supported_groups" extension." No PSK is accepted here, so a certificate is needed in any case.
+    # RFC 9846 9.2: "If containing a "supported_groups" extension, it MUST also contain a "key_share" extension, and
+    # vice versa."
+    needed = (SupportedGroups, KeyShareClientHello, SignatureAlgorithms)
+    missing = [ExtensionType.name_of(one.code) for one in needed if one not in hello.extensions]
+    return MissingExtension(f"the ClientHello has no {' and no '.join(missing)} extension", section="RFC 9846 9.2")
 
 
 def _check_version(hello: ClientHello, versions: Sequence[int]) -> None:
@@ -156,6 +171,20 @@ def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) ->
             ) from None
 
 
+def select(config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer) -> Selection:
+    """Every choice; nothing is computed or signed before all of them stand.
+
+    Takes:    protocols: the configuration's application protocols as octets.
+    """
+    suite = select_suite(config, offer)
+    group, share_at = select_group(config, offer)
+    alpn = select_alpn(config, protocols, offer)
+    identity, scheme = select_identity(config, offer)
+    name = offer.server_name
+    name_used = name is not None and (identity.matches_name(name) or bool(config.names))
+    return Selection(suite, group, share_at, alpn, identity, scheme, name_used)
+
+
 def prefer(first: Sequence[int], second: Sequence[int]) -> int | None:
     """The first code of `first` that `second` holds too."""
     for code in first:
@@ -179,22 +208,19 @@ def select_suite(config: "ServerConfig", offer: Offer) -> int:
     return suite
 
 
-def select_group(config: "ServerConfig", offer: Offer) -> tuple[int, KeyShareEntry | None]:
-    """One group out of both lists, with the client's share for it; without a share a HelloRetryRequest asks for one.
+def select_group(config: "ServerConfig", offer: Offer) -> tuple[int, int | None]:
+    """One group out of both lists, with the place of the client's share; without one a HelloRetryRequest asks for it.
 
     A group whose share came along wins over a preferred one that would cost another round trip.
     """
     ours, theirs = config.groups, offer.groups
+    sent = [share.group for share in offer.shares]
     first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
-    group = None
-    for code in first:
-        if code in second:
-            for share in offer.shares:
-                if share.group == code:
-                    return code, share
-            if group is None:
-                group = code
-    if group is None:
+    common = [code for code in first if code in second]
+    for code in common:
+        if code in sent:
+            return code, sent.index(code)
+    if not common:
         # RFC 9846 4.2.1: "If there is no overlap between the received "supported_groups" and the groups supported by
         # the server, then the server MUST abort the handshake with a "handshake_failure" or an "insufficient_security"
         # alert."
@@ -205,7 +231,7 @@ def select_group(config: "ServerConfig", offer: Offer) -> tuple[int, KeyShareEnt
             section="RFC 9846 4.2.1",
             code="TLS-NO_COMMON_GROUP",
         )
-    return group, None
+    return common[0], None
 
 
 def select_alpn(config: "ServerConfig", ours: tuple[bytes, ...], offer: Offer) -> bytes | None:
@@ -238,9 +264,10 @@ def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, in
     # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in the
     # certificate chain SHOULD be issued by one of the listed CAs." It decides among several; it does not exclude the
     # only.
-    if offer.authorities and len(candidates) > 1:
-        listed_first = set(offer.authorities)
-        candidates = tuple(sorted(candidates, key=lambda one: listed_first.isdisjoint(one.issuers)))
+    # RFC 9846 4.5.1.2: "All certificates provided by the sender MUST be signed by a signature algorithm advertised by
+    # the peer, if it is able to provide such a chain"
+    if len(candidates) > 1:
+        candidates = tuple(sorted(candidates, key=lambda one: _misfits(one, offer)))
     for identity in candidates:
         scheme = choose_scheme(identity.schemes, offer.schemes, config.schemes)
         if scheme is not None:
@@ -253,6 +280,12 @@ def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, in
         section="RFC 9846 4.5.1.2",
         code="TLS-NO_COMMON_SCHEME",
     )
+
+
+def _misfits(identity: "Identity", offer: Offer) -> tuple[bool, bool]:
+    """What speaks against an identity: signatures that the client cannot check, then CAs that it does not list."""
+    foreign = bool(offer.authorities) and not any(issuer in offer.authorities for issuer in identity.issuers)
+    return not chain_fits(identity.chain, offer.cert_schemes), foreign
 
 
 def _unknown_name(name: str | None) -> MissingExtension | UnrecognizedName:

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from tlscore.events import Event
 
 
+# Events that wait to be asked for: an application that never asks must not let a peer fill its memory.
+_KEPT_EVENTS = 64
+
+
+def keep_event(events: "list[Event]", event: "Event") -> None:
+    """Append an event; the oldest goes where too many wait."""
+    if len(events) >= _KEPT_EVENTS:
+        del events[0]
+    events.append(event)
+
+
 class Output:
     """One per connection while its handshake runs, one per message afterwards."""
 
@@ -33,7 +44,7 @@ class Output:
         self.trace.append(code)
 
     def event(self, event: "Event") -> None:
-        self._events.append(event)
+        keep_event(self._events, event)
 
     def receive(self, transcript: "Transcript") -> None:
         """Enter the message being handled into the transcript."""
@@ -50,6 +61,11 @@ class Output:
         if waiting:
             self.layer._send_handshake(waiting[0] if len(waiting) == 1 else b"".join(waiting))
             waiting.clear()
+
+    def late_authentication(self, messages: bytes, transcript: "Transcript") -> None:
+        """Send the messages of a post-handshake authentication, which `transcript` holds, and their Finished."""
+        self.flush()
+        self.layer._send_late_authentication(messages, transcript)
 
     def change_cipher_spec(self) -> None:
         """Send the dummy change_cipher_spec of compatibility mode (RFC 9846 E.4)."""

@@ -36,11 +36,17 @@ if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ClientConfig, ServerConfig
     from tlscore.config_base import Config
+    from tlscore.handshake.negotiation import Selection
 
 # What this end takes where the configuration sets no record_size_limit: the most that TLS 1.3 allows (RFC 8449 4).
 FULL_RECORD = 2**14 + 1
 # Distinct EncryptedExtensions kept: one for each combination of application protocol and the two answers.
 _KEPT_ANSWERS = 64
+# Hosts whose server_name extension a client configuration keeps.
+_KEPT_NAMES = 64
+# Distinct offers whose selection a server configuration keeps: a few kinds of clients, times the names they ask for.
+KEPT_SELECTIONS = 256
+KEPT_OFFER_ITEMS = 128
 
 Block = tuple[int, bytes]
 
@@ -98,12 +104,13 @@ def certificate_message(chain: tuple[bytes, ...], context: bytes) -> bytes:
 class ClientPlan(Plan):
     """The parts of a ClientHello that every connection repeats."""
 
-    __slots__ = ("after_share", "before_share", "config", "offered", "suites")
+    __slots__ = ("_names", "after_share", "before_share", "config", "offered", "offered_with_name", "suites")
 
     def __init__(self, config: "ClientConfig") -> None:
         super().__init__(config)
         self.config = config
         self.suites = b"".join([suite.to_bytes(2, "big") for suite in config.suites])
+        self._names: dict[bytes, Block] = {}
         before: list[Extension] = [SignatureAlgorithms(config.schemes)]
         # RFC 9846 4.3.3: "Implementations which have the same policy in both cases MAY omit the
         # "signature_algorithms_cert" extension."
@@ -118,18 +125,21 @@ class ClientPlan(Plan):
             after.append(CertificateAuthorities(config.certificate_authorities))
         if config.post_handshake_auth:
             after.append(PostHandshakeAuth())
-        self.before_share = tuple([block(value) for value in before])
+        self.before_share = self.versions_and_groups(()) + tuple([block(value) for value in before])
         self.after_share = tuple([block(value) for value in after])
-        self.offered = frozenset(
-            [
-                ExtensionType.supported_versions,
-                ExtensionType.supported_groups,
-                ExtensionType.key_share,
-                *[code for code, _ in self.before_share + self.after_share],
-            ]
-        )
+        self.offered = frozenset([ExtensionType.key_share, *[code for code, _ in self.before_share + self.after_share]])
+        self.offered_with_name = self.offered | {ExtensionType.server_name}
 
-    def versions_and_groups(self, grease: tuple[int, ...]) -> tuple[Block, Block]:
+    def server_name(self, host: bytes) -> Block:
+        """The server_name extension for a host."""
+        known = self._names.get(host)
+        if known is None:
+            known = block(ServerName(host))
+            if len(self._names) < _KEPT_NAMES:
+                self._names[host] = known
+        return known
+
+    def versions_and_groups(self, grease: tuple[int, ...]) -> tuple[Block, ...]:
         """supported_versions and supported_groups, with a reserved value in front of each where asked for."""
         # RFC 9846 4.3.1: "Implementations of this specification MUST send this extension in the ClientHello containing
         # all versions of TLS which they are prepared to negotiate"
@@ -140,7 +150,7 @@ class ClientPlan(Plan):
 class ServerPlan(Plan):
     """The messages that a server repeats."""
 
-    __slots__ = ("_answers", "config", "cookie_key", "own_limit", "request", "request_codes")
+    __slots__ = ("_answers", "config", "cookie_key", "own_limit", "request", "request_codes", "selections")
 
     def __init__(self, config: "ServerConfig") -> None:
         super().__init__(config)
@@ -152,6 +162,7 @@ class ServerPlan(Plan):
         asks = config.client_auth in ("optional", "required")
         self.request = encode(CertificateRequest(b"", extensions)) if asks else None
         self._answers: dict[tuple[bytes | None, bool, bool], bytes] = {}
+        self.selections: dict[tuple[object, ...], Selection] = {}
 
     def _request_extensions(self) -> Extensions:
         config = self.config

@@ -12,6 +12,7 @@ from tlscore import trace
 from tlscore._core import Transcript, constant_time_equal, post_handshake_finished_mac, random_bytes
 from tlscore.errors import IllegalParameter, UsageError
 from tlscore.events import ClientCertificateReceived, ClientCertificateRequested, TicketReceived
+from tlscore.handshake import messages
 from tlscore.handshake.certificate_auth import bad_finished, sign, verify_client_chain, verify_signature
 from tlscore.handshake.client_identity import choose, read_request
 from tlscore.handshake.machine import State, transition, unexpected
@@ -28,7 +29,6 @@ from tlscore.wire import (
     NewSessionTicket,
     TicketEarlyData,
     check_solicited,
-    encode,
 )
 
 if TYPE_CHECKING:
@@ -146,20 +146,26 @@ def on_late_certificate_request(state: ClientConnected, message: CertificateRequ
 def send_late_authentication(
     plan: ClientPlan, request: CertificateRequest, transcript: Transcript, out: Output
 ) -> bool:
-    """Certificate, CertificateVerify where we have one, Finished: in one piece, nothing may come between."""
+    """Certificate, CertificateVerify where we have one, Finished: in one piece, nothing may come between.
+
+    Not even a change of keys by a thread that writes: the record layer makes the Finished and queues it under one lock.
+    """
     choice = choose(plan.config, read_request(request))
     context = request.certificate_request_context
     if isinstance(choice, str):
         # RFC 9846 4.7.2: "If it declines, it MUST send a Certificate message containing no certificates followed by
         # Finished."
-        out.send(certificate_message((), context), transcript)
+        answer = certificate_message((), context)
+        transcript.add(answer)
         out.diagnostic = choice
     else:
         identity, scheme = choice
-        out.send(certificate_message(identity.chain, context), transcript)
-        out.send(encode(CertificateVerify(scheme, sign(identity, scheme, "client", transcript))), transcript)
-    out.send(encode(Finished(post_handshake_finished_mac(out.layer, True, transcript))), transcript)
-    out.flush()
+        certificate = certificate_message(identity.chain, context)
+        transcript.add(certificate)
+        verify = messages.certificate_verify(scheme, sign(identity, scheme, "client", transcript))
+        transcript.add(verify)
+        answer = certificate + verify
+    out.late_authentication(answer, transcript)
     return not isinstance(choice, str)
 
 

@@ -19,20 +19,19 @@ from tlscore import trace
 from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule, KeyShare, Transcript, random_bytes
 from tlscore.errors import CertificateRequired, IllegalParameter
 from tlscore.handshake import cookie as cookies
+from tlscore.handshake import messages
 from tlscore.handshake.certificate_auth import sign, verify_client_chain, verify_finished, verify_signature
 from tlscore.handshake.cookie import Retry
 from tlscore.handshake.machine import State, transition
 from tlscore.handshake.negotiation import (
     Offer,
+    Selection,
     check_offer,
-    select_alpn,
-    select_group,
-    select_identity,
-    select_suite,
+    select,
 )
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
-from tlscore.handshake.plans import ServerPlan
+from tlscore.handshake.plans import KEPT_OFFER_ITEMS, KEPT_SELECTIONS, ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
 from tlscore.iana import NamedGroup, ProtocolVersion
@@ -47,33 +46,18 @@ from tlscore.wire import (
     Extensions,
     Finished,
     HelloRetryRequest,
-    KeyShareEntry,
     KeyShareHelloRetryRequest,
-    KeyShareServerHello,
     PostHandshakeAuth,
     SelectedVersion,
-    ServerHello,
     check_solicited,
     encode,
 )
 
 if TYPE_CHECKING:
-    from tlscore.certs.identity import Identity
     from tlscore.certs.verify import ChainVerified
 
 # Early data that a client sends in vain: passed over up to this many octets of records.
 SKIPPED_EARLY_DATA_OCTETS = 16 * 1024
-
-
-class Selection(Record):
-    """What the server selected from an offer, all of it before anything is computed."""
-
-    suite: int
-    group: int
-    share: KeyShareEntry | None
-    alpn: bytes | None
-    identity: "Identity"
-    scheme: int
 
 
 class Agreed(Record):
@@ -161,7 +145,7 @@ def on_client_hello(
     out.allow_change_cipher_spec(True)
     if plan.cookie_key is not None and offer.cookie is not None:
         return _resume_retry(state, message, offer, out)
-    selection = select(plan, offer)
+    selection = _select(plan, offer)
     out.step(trace.CLIENT_SENT_SHARES)
     if offer.early_data:
         # RFC 9846 4.3.10: "Ignore the extension and return a regular 1-RTT response. The server then skips past early
@@ -170,7 +154,7 @@ def on_client_hello(
     transcript = Transcript()
     out.receive(transcript)
     transcript.select_hash(selection.suite)
-    if selection.share is None:
+    if selection.share_at is None:
         return send_hello_retry_request(state, message, selection, transcript, out)
     return send_server_flight(plan, message, offer, selection, transcript, False, out)
 
@@ -187,13 +171,26 @@ def on_second_client_hello(
     return _take_second_hello(state.plan, message, offer, state.retry, state.transcript, out)
 
 
-def select(plan: ServerPlan, offer: Offer) -> Selection:
-    """Every choice, the cheap ones first; nothing is signed before all of them stand."""
-    config = plan.config
-    suite = select_suite(config, offer)
-    group, share = select_group(config, offer)
-    alpn = select_alpn(config, plan.alpn, offer)
-    return Selection(suite, group, share, alpn, *select_identity(config, offer))
+def _select(plan: ServerPlan, offer: Offer) -> Selection:
+    """The selection for an offer, remembered: clients of one kind offer the same, and configurations never change."""
+    key = (
+        offer.suites,
+        offer.groups,
+        tuple([share.group for share in offer.shares]),
+        offer.schemes,
+        offer.cert_schemes,
+        offer.alpn,
+        offer.server_name,
+        offer.authorities,
+    )
+    known = plan.selections.get(key)
+    if known is None:
+        known = select(plan.config, plan.alpn, offer)
+        # A peer must not fill memory with lists that only it would send.
+        items = sum(map(len, (offer.suites, offer.groups, offer.schemes, offer.cert_schemes, offer.alpn)))
+        if len(plan.selections) < KEPT_SELECTIONS and items <= KEPT_OFFER_ITEMS and not offer.authorities:
+            plan.selections[key] = known
+    return known
 
 
 def send_hello_retry_request(
@@ -249,7 +246,7 @@ def _take_second_hello(
         # RFC 9846 4.3.10: "A client MUST NOT include the "early_data" extension in its followup ClientHello."
         raise IllegalParameter("the second ClientHello offers early data", section="RFC 9846 4.3.10")
     cookies.check_second_hello(retry, out.raw)
-    selection = select(plan, offer)
+    selection = _select(plan, offer)
     # RFC 9846 4.2.2: "replacing the list of shares with a list containing a single KeyShareEntry from the indicated
     # group"
     if len(offer.shares) != 1 or offer.shares[0].group != retry.group:
@@ -259,7 +256,7 @@ def _take_second_hello(
         )
     # RFC 9846 4.2.4: "Servers MUST ensure that they negotiate the same cipher suite when receiving a conformant updated
     # ClientHello" - it repeats the same suites, so only a cookie that outlived a change of configuration differs.
-    if selection.suite != retry.suite or selection.share is None:
+    if selection.suite != retry.suite or selection.share_at is None:
         raise IllegalParameter("the second ClientHello does not fit our HelloRetryRequest", section="RFC 9846 4.2.4")
     out.step(trace.CLIENT_OFFERED_AGAIN)
     out.receive(transcript)
@@ -280,47 +277,54 @@ def send_server_flight(
 ) -> ExpectClientCertificate | ExpectClientFinished:
     """ServerHello, EncryptedExtensions, CertificateRequest*, Certificate, CertificateVerify, Finished."""
     identity, scheme = selection.identity, selection.scheme
-    schedule = _send_server_hello(plan, hello, selection, transcript, retried, out)
-    out.send(_answer(plan, offer, selection), transcript)
-    if offer.record_size_limit is not None:
-        out.limit_records(plan.own_limit, offer.record_size_limit)
+    schedule = _send_server_hello(plan, hello, offer, selection, transcript, retried, out)
+    _send_encrypted_extensions(plan, offer, selection, transcript, out)
     if plan.request is not None:
         out.send(plan.request, transcript)
         out.step(trace.SERVER_ASKED_CERTIFICATE)
     out.send(plan.certificate(identity), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
-    out.send(encode(CertificateVerify(scheme, sign(identity, scheme, "server", transcript))), transcript)
+    out.send(messages.certificate_verify(scheme, sign(identity, scheme, "server", transcript)), transcript)
     out.step(trace.SERVER_SIGNED)
-    out.send(encode(Finished(schedule.finished_mac(False, transcript))), transcript)
+    out.send(messages.finished(schedule.finished_mac(False, transcript)), transcript)
     application = schedule.into_application(transcript)
     # RFC 9846 4.5.3: "Any records following a Finished message MUST be encrypted under the appropriate application
     # traffic key [...]. In particular, this includes any alerts sent by the server in response to client Certificate"
     out.install_write(application)
     out.step(trace.SERVER_SENT_FINISHED)
     out.step(trace.SERVER_WAITS)
-    late = PostHandshakeAuth in hello.extensions and plan.config.client_trust is not None
-    agreed = Agreed(
+    agreed = _agree(plan, hello, offer, selection, retried)
+    if plan.request is not None:
+        return ExpectClientCertificate(agreed, transcript, application)
+    return ExpectClientFinished(agreed, transcript, application, NoClientCertificate("not asked for"))
+
+
+def _agree(plan: ServerPlan, hello: ClientHello, offer: Offer, selection: Selection, retried: bool) -> Agreed:
+    return Agreed(
         plan,
         selection.suite,
         selection.group,
         selection.alpn,
         offer.server_name,
         retried,
-        scheme,
-        identity.chain[0],
-        late,
+        selection.scheme,
+        selection.identity.chain[0],
+        PostHandshakeAuth in hello.extensions and plan.config.client_trust is not None,
     )
-    if plan.request is not None:
-        return ExpectClientCertificate(agreed, transcript, application)
-    return ExpectClientFinished(agreed, transcript, application, NoClientCertificate("not asked for"))
 
 
 def _send_server_hello(
-    plan: ServerPlan, hello: ClientHello, selection: Selection, transcript: Transcript, retried: bool, out: Output
+    plan: ServerPlan,
+    hello: ClientHello,
+    offer: Offer,
+    selection: Selection,
+    transcript: Transcript,
+    retried: bool,
+    out: Output,
 ) -> HandshakeSchedule:
     """ServerHello; from here on both directions are under handshake keys."""
-    share = selection.share
-    assert share is not None
+    assert selection.share_at is not None
+    share = offer.shares[selection.share_at]
     try:
         public, shared = KeyShare.respond(selection.group, share.key_exchange)
     except ValueError as failure:
@@ -328,13 +332,8 @@ def _send_server_hello(
             f"the key share of the client is not valid: {failure}", section="RFC 9846 4.3.8.2", code="TLS-BAD_KEY_SHARE"
         ) from None
     out.step(trace.SERVER_CONFIRMED)
-    extensions = Extensions(
-        (SelectedVersion(ProtocolVersion.TLS13), KeyShareServerHello(KeyShareEntry(selection.group, public)))
-    )
-    message = ServerHello(
-        ProtocolVersion.TLS12, random_bytes(32), hello.legacy_session_id, selection.suite, 0, extensions
-    )
-    out.send(encode(message), transcript)
+    message = messages.server_hello(random_bytes(32), hello.legacy_session_id, selection.suite, selection.group, public)
+    out.send(message, transcript)
     if not retried:
         _change_cipher_spec(hello, out)
     out.step(trace.SERVER_SELECTED)
@@ -345,12 +344,15 @@ def _send_server_hello(
     return schedule
 
 
-def _answer(plan: ServerPlan, offer: Offer, selection: Selection) -> bytes:
+def _send_encrypted_extensions(
+    plan: ServerPlan, offer: Offer, selection: Selection, transcript: Transcript, out: Output
+) -> None:
     # RFC 6066 3: "A server that receives a client hello containing the "server_name" extension MAY use the information
     # [...] In this event, the server SHALL include an extension of type "server_name" in the (extended) server hello."
-    name = offer.server_name
-    name_used = name is not None and (selection.identity.matches_name(name) or bool(plan.config.names))
-    return plan.answer(selection.alpn, name_used, offer.record_size_limit is not None)
+    limit = offer.record_size_limit
+    out.send(plan.answer(selection.alpn, selection.name_used, limit is not None), transcript)
+    if limit is not None:
+        out.limit_records(plan.own_limit, limit)
 
 
 # -- the client's second flight ----------------------------------------------------------------------------------------

@@ -169,7 +169,8 @@ impl Protection {
     }
 
     fn advance(&mut self, limit: u64) -> Result<(), Error> {
-        // RFC 9846 5.3: "Sequence numbers MUST NOT wrap." The limit of the suite comes first for AES; both are checked before use.
+        // RFC 9846 5.3: "If a TLS implementation would need to wrap a sequence number, it MUST either rekey (Section 4.7.3) or terminate
+        // the connection." For AES the limit of the suite comes first; both are checked before use.
         if self.sequence >= limit.min(self.record_limit()) {
             return Err(Error::new(
                 Code::InternalError,

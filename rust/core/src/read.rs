@@ -129,7 +129,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         self.ccs_allowed = allowed;
     }
 
-    /// Early data that was not accepted: drop up to this many octets of it (RFC 9846 4.2.10).
+    /// Early data that was not accepted: drop up to this many octets of it (RFC 9846 4.3.10).
     pub fn skip_early_data(&mut self, octets: usize) {
         self.skip_octets = octets;
     }

@@ -28,8 +28,8 @@ impl Signals {
 
     /// Take the wish and mark it as sent, unless one is under way already.
     ///
-    /// RFC 9846 4.6.3: "Upon sending a KeyUpdate with request_update set to "update_requested" and prior to receiving a KeyUpdate …
-    /// an endpoint MUST NOT send another".
+    /// RFC 9846 4.7.3: "Until receiving a subsequent KeyUpdate from the peer, the sender MUST NOT send another KeyUpdate with
+    /// request_update set to "update_requested"."
     pub(crate) fn take_request(&self) -> bool {
         self.request_due.load(Ordering::Acquire)
             && self.request_due.swap(false, Ordering::AcqRel)

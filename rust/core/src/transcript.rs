@@ -1,4 +1,4 @@
-//! The hash of all handshake messages so far (RFC 9846 4.4.1).
+//! The hash of all handshake messages so far (RFC 9846 4.1).
 
 use tlscore_crypto::{hash, Buffer, Digest, HashAlgorithm, HashContext};
 
@@ -68,8 +68,8 @@ impl Transcript {
         }
     }
 
-    /// RFC 9846 4.4.1: "when the server responds to a ClientHello with a HelloRetryRequest, the value of ClientHello1 is replaced with a
-    /// special synthetic handshake message of handshake type "message_hash" containing Hash(ClientHello1)." False before a hash is chosen.
+    /// RFC 9846 4.1: "when the server responds to a ClientHello with a HelloRetryRequest, the value of ClientHello1 is replaced with a
+    /// special synthetic handshake message of handshake type "message_hash" (254) containing Hash(ClientHello1)." False before a hash is chosen.
     pub fn fold_hello_retry(&mut self) -> bool {
         let State::Hashing(context) = &self.state else {
             return false;

@@ -211,13 +211,14 @@ impl WriteHalf {
         let threshold = self.rekey_at(protection);
         let before = threshold.saturating_sub(protection.records());
         let updates = records.saturating_sub(before).div_ceil(threshold) as usize;
-        let data = whole * record(fragment) + if rest > 0 { record(rest) } else { 0 };
-        data + updates * (overhead + MESSAGE_HEADER + 2)
+        // No memory holds a message whose size would not fit; a question about one gets the largest number there is.
+        let data = whole.saturating_mul(record(fragment)).saturating_add(if rest > 0 { record(rest) } else { 0 });
+        data.saturating_add(updates.saturating_mul(overhead + MESSAGE_HEADER + 2))
     }
 
     /// Queue the control records that must stand before the next application data.
     ///
-    /// RFC 9846 4.6.3: "If the request_update field is set to "update_requested", then the receiver MUST send a KeyUpdate of its own with
+    /// RFC 9846 4.7.3: "If the request_update field is set to "update_requested", then the receiver MUST send a KeyUpdate of its own with
     /// request_update set to "update_not_requested" prior to sending its next Application Data record."
     pub fn settle_control(&mut self) -> Result<(), Error> {
         if self.epoch != Epoch::Application
@@ -350,7 +351,7 @@ impl WriteHalf {
         Ok(())
     }
 
-    /// Queue the change_cipher_spec of middlebox compatibility (RFC 9846 D.4); it is never protected.
+    /// Queue the change_cipher_spec of middlebox compatibility (RFC 9846 E.4); it is never protected.
     pub fn send_change_cipher_spec(&mut self) {
         self.outgoing.extend_from_slice(&header(ContentType::ChangeCipherSpec, 0x0303, 1));
         self.outgoing.extend_from_slice(&[1]);

@@ -1,12 +1,17 @@
 //! What this build is, and small helpers.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use tlscore_core::{Suite, Suite12};
 use tlscore_crypto::{AeadAlgorithm, Provider};
 
 use crate::transcript::suite_of;
+
+/// The error of copying or pickling a handle to a secret.
+pub fn not_for_pickle() -> PyErr {
+    PyTypeError::new_err("this object is a handle to secrets in this process: it cannot be copied or pickled")
+}
 
 /// Codes of the suites of this build.
 pub fn suites() -> (u16, u16, u16, u16, u16) {
@@ -62,6 +67,9 @@ pub fn aead_limit(
 #[pyfunction]
 #[pyo3(signature = (octets, /))]
 pub fn random_bytes(py: Python<'_>, octets: usize) -> PyResult<Bound<'_, PyBytes>> {
+    if isize::try_from(octets).is_err() {
+        return Err(PyOverflowError::new_err("no bytes object is that long"));
+    }
     PyBytes::new_with(py, octets, |out| {
         tlscore_crypto::fill_random(out);
         Ok(())

@@ -22,6 +22,10 @@ impl KeyLog {
 
 #[pymethods]
 impl KeyLog {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     /// Open for appending; a new file can be read by its owner alone.
     #[new]
     #[pyo3(signature = (path, /))]

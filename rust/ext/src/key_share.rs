@@ -28,6 +28,10 @@ pub struct KeyShare {
 
 #[pymethods]
 impl KeyShare {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     /// Make a fresh one.
     #[staticmethod]
     #[pyo3(signature = (group, /))]
@@ -93,6 +97,13 @@ impl SharedSecret {
             .unwrap_or_else(PoisonError::into_inner)
             .take()
             .ok_or_else(|| PyRuntimeError::new_err("this shared secret was used before"))
+    }
+}
+
+#[pymethods]
+impl SharedSecret {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
     }
 }
 

@@ -4,11 +4,11 @@
 //! called while one is held: errors, messages and alerts are taken out first, then the hook of the subclass runs.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 use tlscore_core::read::Destination;
 use tlscore_core::{Code, Epoch, Error, Item, Limits, Padding, ReadHalf, Side, Signals, WriteHalf};
@@ -46,24 +46,6 @@ impl Writer {
     }
 }
 
-/// A half that can be wiped.
-pub trait Wipe {
-    /// Drop the keys.
-    fn kill(&mut self);
-}
-
-impl Wipe for Reader {
-    fn kill(&mut self) {
-        ReadHalf::kill(self);
-    }
-}
-
-impl Wipe for Writer {
-    fn kill(&mut self) {
-        self.half.kill();
-    }
-}
-
 /// Record layer of one connection; see the class of the same name in `_core.pyi`.
 #[pyclass(frozen, subclass, weakref, module = "tlscore._core")]
 pub struct RecordLayer {
@@ -71,10 +53,12 @@ pub struct RecordLayer {
     read: Mutex<Reader>,
     write: Mutex<Writer>,
     signals: Arc<Signals>,
-    error: PyOnceLock<Py<PyAny>>,
+    /// Not PyOnceLock: the garbage collector looks at it without the interpreter's leave.
+    error: OnceLock<Py<PyAny>>,
     dead: AtomicBool,
     open: AtomicBool,
     peer_closed: AtomicBool,
+    ended: AtomicBool,
     release: AtomicUsize,
     generation: u32,
 }
@@ -99,7 +83,7 @@ impl RecordLayer {
     /// Before anything that seals or opens: the original error of a dead connection, or the fork guard's.
     pub fn check(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
-        if let Some(error) = this.error.get(slf.py()) {
+        if let Some(error) = this.error.get() {
             return Err(PyErr::from_value(error.bind(slf.py()).clone()));
         }
         Self::check_fork(slf)
@@ -153,8 +137,7 @@ impl RecordLayer {
         }
     }
 
-    fn with<M: Wipe + Send, T: Send>(
-        &self,
+    fn with<M: Send, T: Send>(
         py: Python<'_>,
         mutex: &Mutex<M>,
         long: bool,
@@ -162,25 +145,12 @@ impl RecordLayer {
     ) -> Result<T, Error> {
         if !long {
             match mutex.try_lock() {
-                Ok(guard) => return self.run(guard, work),
+                Ok(mut half) => return work(&mut half),
                 Err(TryLockError::Poisoned(_)) => return Err(poisoned()),
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        py.detach(move || self.run(mutex.lock().map_err(|_| poisoned())?, work))
-    }
-
-    #[inline]
-    fn run<M: Wipe, T>(
-        &self,
-        mut guard: MutexGuard<'_, M>,
-        work: impl FnOnce(&mut M) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let outcome = work(&mut guard);
-        if self.is_dead() {
-            guard.kill();
-        }
-        outcome
+        py.detach(move || work(&mut *mutex.lock().map_err(|_| poisoned())?))
     }
 
     /// Work on the read half; detached from the interpreter where it is `long` or the lock is taken.
@@ -190,7 +160,7 @@ impl RecordLayer {
         long: bool,
         work: impl FnOnce(&mut Reader) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        self.with(py, &self.read, long, work)
+        Self::with(py, &self.read, long, work)
     }
 
     /// Work on the write half; detached from the interpreter where it is `long` or the lock is taken.
@@ -200,7 +170,7 @@ impl RecordLayer {
         long: bool,
         work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        self.with(py, &self.write, long, work)
+        Self::with(py, &self.write, long, work)
     }
 
     /// The read lock, for a thread that is detached already.
@@ -216,6 +186,11 @@ impl RecordLayer {
     /// Wire octets that wait; 0 while another thread reads.
     pub fn waiting_wire(&self) -> usize {
         self.read.try_lock().map_or(0, |half| half.source.available())
+    }
+
+    /// Whether the stream is known to have ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// The write lock where it is free, for a thread that is attached.
@@ -310,6 +285,10 @@ impl RecordLayer {
 
 #[pymethods]
 impl RecordLayer {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     #[new]
     #[pyo3(signature = (is_client, /, *_args, **_kwargs))]
     fn new(is_client: bool, _args: &Bound<'_, PyAny>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
@@ -320,16 +299,28 @@ impl RecordLayer {
             read: Mutex::new(ReadHalf::new(side, Arc::clone(&signals))),
             write: Mutex::new(Writer { half: WriteHalf::new(side, Arc::clone(&signals)), single: None, owed: 0 }),
             signals,
-            error: PyOnceLock::new(),
+            error: OnceLock::new(),
             dead: AtomicBool::new(false),
             open: AtomicBool::new(false),
             peer_closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             release: AtomicUsize::new(RELEASE_THRESHOLD),
             generation: fork::generation(),
         }
     }
 
+    /// A dead connection holds its error, whose traceback holds frames, which hold the connection: let the collector see that.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.error.get().map_or(Ok(()), |error| visit.call(error))
+    }
+
     // ---- for the handshake ----
+
+    /// Nothing more will be received: once what waits is read, the next read raises.
+    #[pyo3(signature = ())]
+    fn _mark_end_of_stream(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
 
     /// Like `receive`, without driving the handshake.
     #[pyo3(signature = (wire, /))]
@@ -371,6 +362,25 @@ impl RecordLayer {
         let mut view = View::empty();
         let octets = view.readable(messages)?;
         Self::writing(slf, |writer| writer.half.send_handshake(octets))
+    }
+
+    /// Queue the messages of a post-handshake authentication and the Finished that ends them.
+    ///
+    /// One call under one lock: a key update between the two would make the Finished wrong (RFC 9846 4.5.3).
+    #[pyo3(signature = (messages, transcript, /))]
+    fn _send_late_authentication(
+        slf: &Bound<'_, Self>,
+        messages: &[u8],
+        transcript: &crate::transcript::Transcript,
+    ) -> PyResult<()> {
+        const FINISHED: u8 = 20;
+        let hash = transcript.hash()?;
+        Self::writing(slf, |writer| {
+            let mac = writer.half.finished_mac(hash.as_ref())?;
+            let length = u8::try_from(mac.as_ref().len()).unwrap_or(u8::MAX);
+            let flight = [messages, &[FINISHED, 0, 0, length], mac.as_ref()].concat();
+            writer.half.send_handshake(&flight)
+        })
     }
 
     /// Queue the compatibility change_cipher_spec.
@@ -492,16 +502,18 @@ impl RecordLayer {
     #[pyo3(signature = (error, /))]
     fn _kill(slf: &Bound<'_, Self>, error: Py<PyAny>) -> PyResult<()> {
         let this = slf.get();
-        let _ = this.error.set(slf.py(), error);
+        let _ = this.error.set(error);
         this.dead.store(true, Ordering::Release);
         this.open.store(false, Ordering::Release);
-        // A half that another thread works on is wiped by that thread as soon as it lets go of the lock.
-        if let Ok(mut half) = this.read.try_lock() {
+        // No lock is held across a wait, so both are had soon; a poisoned one guards nothing that still works.
+        let _ = this.with_read(slf.py(), false, |half| {
             half.kill();
-        }
-        if let Ok(mut writer) = this.write.try_lock() {
-            writer.kill();
-        }
+            Ok(())
+        });
+        let _ = this.with_write(slf.py(), false, |writer| {
+            writer.half.kill();
+            Ok(())
+        });
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A write of any length is one call and at most one bytes object; a read opens every complete record that waits into one destination.
 
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySequence};
@@ -115,6 +115,9 @@ impl RecordLayer {
         let sent = slf.py().detach(|| {
             let mut writer = this.lock_write()?;
             writer.spill();
+            if this.is_open() && !this.is_dead() {
+                writer.half.settle_control()?;
+            }
             Ok(descriptor::drain(fd, &mut writer.half))
         });
         match sent.map_err(|error: Error| Self::fail(slf, &error))? {
@@ -139,6 +142,50 @@ impl RecordLayer {
         Ok(if left { Until::Either } else { Until::Readable })
     }
 
+    /// The error of a stream that ended, once everything before its end is read.
+    fn check_ended(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
+        if *item == Item::NeedMore && slf.get().has_ended() {
+            return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify"));
+        }
+        Ok(())
+    }
+
+    /// Open what waits, receiving until there is something; detached from the interpreter.
+    fn step(this: &Self, fd: i32, destination: &mut Destination<'_>) -> Result<Step, Error> {
+        let mut half = this.lock_read()?;
+        loop {
+            let item = half.pull(destination)?;
+            if item != Item::NeedMore {
+                return Ok(Step::Item(item));
+            }
+            match descriptor::receive(fd, &mut half.source) {
+                Ok(Some(0)) => return Ok(Step::EndOfStream),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(Step::WouldBlock),
+                Err(error) => return Ok(Step::Failed(error)),
+            }
+        }
+    }
+
+    /// What follows from a step: octets of application data (0 after close_notify), or None to go on.
+    fn take_step(slf: &Bound<'_, Self>, fd: i32, wait: &Wait, step: Result<Step, Error>) -> PyResult<Option<usize>> {
+        match step.map_err(|error| Self::fail(slf, &error))? {
+            Step::Item(Item::Data(octets)) => return Ok(Some(octets)),
+            Step::Item(item) => {
+                if !Self::dispatch(slf, &item)? {
+                    return Ok(Some(0));
+                }
+            }
+            Step::EndOfStream => return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify")),
+            Step::WouldBlock => {
+                let until = Self::push_answers(slf, fd)?;
+                Self::wait(slf, fd, wait, until)?;
+            }
+            Step::Failed(error) => return Err(error.into()),
+        }
+        Ok(None)
+    }
+
     fn flush(slf: &Bound<'_, Self>, fd: i32, wait: &Wait) -> PyResult<()> {
         while !Self::push_out(slf, fd)? {
             Self::wait(slf, fd, wait, Until::Writable)?;
@@ -147,7 +194,7 @@ impl RecordLayer {
     }
 }
 
-/// One detached step of `read_from`.
+/// How one detached step of a receiving call ended.
 enum Step {
     Item(Item),
     EndOfStream,
@@ -188,6 +235,7 @@ impl RecordLayer {
                 return Ok(fresh.finish(py, octets));
             }
             drop(fresh);
+            Self::check_ended(slf, &item)?;
             if !Self::dispatch(slf, &item)? && item != Item::DataWaits {
                 return Ok(PyBytes::new(py, &[]).unbind());
             }
@@ -212,6 +260,7 @@ impl RecordLayer {
             if let Item::Data(octets) = item {
                 return Ok(octets);
             }
+            Self::check_ended(slf, &item)?;
             if !Self::dispatch(slf, &item)? {
                 return Ok(0);
             }
@@ -265,6 +314,12 @@ impl RecordLayer {
         let (mut source, mut target) = (View::empty(), View::empty());
         let octets = source.readable(data)?;
         let memory = target.writable(out)?;
+        let (input, output) = (octets.as_ptr_range(), memory.as_ptr_range());
+        if input.start < output.end.cast() && output.start.cast() < input.end {
+            return Err(PyValueError::new_err(
+                "data and out share memory; the records would overwrite what is still to be sealed",
+            ));
+        }
         let this = slf.get();
         let sealed = this.with_write(slf.py(), octets.len() >= this.threshold(), |writer| {
             writer.spill();
@@ -297,9 +352,12 @@ impl RecordLayer {
     /// Octets that `write_into` may need for `octets` of application data.
     #[pyo3(signature = (octets, /))]
     fn wire_size(slf: &Bound<'_, Self>, octets: usize) -> PyResult<usize> {
+        if isize::try_from(octets).is_err() {
+            return Err(PyOverflowError::new_err("no memory holds that many octets"));
+        }
         Self::check(slf)?;
         let size = slf.get().with_write(slf.py(), false, |writer| {
-            Ok(writer.waiting() + writer.half.sealed_size(octets) + CONTROL_ROOM)
+            Ok(writer.half.sealed_size(octets).saturating_add(writer.waiting() + CONTROL_ROOM))
         });
         size.map_err(|error| Self::fail(slf, &error))
     }
@@ -340,36 +398,38 @@ impl RecordLayer {
         let wait = Wait::new(timeout)?;
         loop {
             Self::check_open(slf)?;
+            let step = py.detach(|| Self::step(this, fd, &mut Destination::new(memory)));
+            if let Some(octets) = Self::take_step(slf, fd, &wait, step)? {
+                return Ok(octets);
+            }
+        }
+    }
+
+    /// As `read_from`, into a bytes object of at most `limit` octets.
+    #[pyo3(signature = (fd, limit, timeout, /))]
+    fn read_bytes_from(slf: &Bound<'_, Self>, fd: i32, limit: usize, timeout: Option<f64>) -> PyResult<Py<PyBytes>> {
+        let (py, this) = (slf.py(), slf.get());
+        let limit = limit.clamp(1, READ_CAP);
+        let wait = Wait::new(timeout)?;
+        loop {
+            Self::check_open(slf)?;
+            // First the octets that are there already: how long the result can be is known before it is made.
+            let promise = this.with_read(py, false, |half| Ok(half.promise(limit)));
+            let promise = promise.map_err(|error| Self::fail(slf, &error))?.min(limit);
+            let mut fresh = FreshBytes::new(py, promise)?;
+            let memory = fresh.memory();
             let step = py.detach(|| {
-                let mut half = this.lock_read()?;
-                loop {
-                    let item = half.pull(&mut Destination::new(memory))?;
-                    if item != Item::NeedMore {
-                        return Ok(Step::Item(item));
-                    }
-                    match descriptor::receive(fd, &mut half.source) {
-                        Ok(Some(0)) => return Ok(Step::EndOfStream),
-                        Ok(Some(_)) => {}
-                        Ok(None) => return Ok(Step::WouldBlock),
-                        Err(error) => return Ok(Step::Failed(error)),
-                    }
+                let mut destination = Destination::with_slack(memory, promise);
+                if promise > 0 {
+                    return Ok(Step::Item(this.lock_read()?.pull(&mut destination)?));
                 }
+                Self::step(this, fd, &mut destination)
             });
-            match step.map_err(|error: Error| Self::fail(slf, &error))? {
-                Step::Item(Item::Data(octets)) => return Ok(octets),
-                Step::Item(item) => {
-                    if !Self::dispatch(slf, &item)? {
-                        return Ok(0);
-                    }
-                }
-                Step::EndOfStream => {
-                    return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify"))
-                }
-                Step::WouldBlock => {
-                    let until = Self::push_answers(slf, fd)?;
-                    Self::wait(slf, fd, &wait, until)?;
-                }
-                Step::Failed(error) => return Err(error.into()),
+            if let Ok(Step::Item(Item::DataWaits | Item::NeedMore)) = step {
+                continue;
+            }
+            if let Some(octets) = Self::take_step(slf, fd, &wait, step)? {
+                return Ok(fresh.finish(py, octets));
             }
         }
     }
@@ -392,6 +452,7 @@ impl RecordLayer {
             let chunk = &octets[done..octets.len().min(done + descriptor::CHUNK)];
             let sent = py.detach(|| {
                 let mut writer = this.lock_write()?;
+                writer.spill();
                 writer.half.seal(chunk)?;
                 Ok(descriptor::drain(fd, &mut writer.half))
             });

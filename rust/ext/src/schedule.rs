@@ -66,6 +66,10 @@ pub struct Psk(core::Psk);
 
 #[pymethods]
 impl Psk {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     /// From octets that the caller holds.
     #[staticmethod]
     #[pyo3(signature = (suite, secret, /))]
@@ -84,6 +88,10 @@ pub struct EarlySchedule(Stage<core::EarlySchedule>);
 #[expect(clippy::wrong_self_convention, reason = "Python has no self by value: the stage inside is taken instead")]
 #[pymethods]
 impl EarlySchedule {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     #[new]
     #[pyo3(signature = (suite, psk = None, /))]
     fn new(suite: u16, psk: Option<&Psk>) -> PyResult<Self> {
@@ -146,6 +154,10 @@ pub struct HandshakeSchedule {
 #[expect(clippy::wrong_self_convention, reason = "Python has no self by value: the stage inside is taken instead")]
 #[pymethods]
 impl HandshakeSchedule {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     /// Install the peer's handshake keys.
     #[pyo3(signature = (layer, /))]
     fn install_read(&self, layer: &Bound<'_, RecordLayer>) -> PyResult<()> {
@@ -198,6 +210,10 @@ pub struct ApplicationSchedule(Stage<core::ApplicationSchedule>);
 
 #[pymethods]
 impl ApplicationSchedule {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     /// verify_data of a Finished.
     #[pyo3(signature = (sender_is_client, transcript, /))]
     fn finished_mac<'py>(

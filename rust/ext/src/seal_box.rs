@@ -22,6 +22,10 @@ fn failed() -> PyErr {
 
 #[pymethods]
 impl CookieKey {
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(crate::facts::not_for_pickle())
+    }
+
     #[new]
     fn new() -> PyResult<Self> {
         let mut key = [0_u8; 32];

@@ -85,6 +85,11 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         };
         let hides_type = protection.hides_type();
         let Some(inner) = total.checked_sub(protection.overhead()).filter(|inner| *inner > 0 || !hides_type) else {
+            if self.skip_octets > 0 {
+                self.skip(total)?;
+                self.source.consume(total);
+                return Ok(Step::Done);
+            }
             return Err(Error::new(Code::BadRecordMac, "a protected record that is shorter than its tag"));
         };
         // RFC 8449 4: a record above the limit that this end announced: "MUST" end with "record_overflow".
@@ -250,7 +255,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             Some([_, _, _, _, request]) => *request,
             _ => return Err(Error::new(Code::DecodeError, "a KeyUpdate message of the wrong length")),
         };
-        // RFC 9846 4.6.3: "If an implementation receives any other value, it MUST terminate the connection with an "illegal_parameter" alert."
+        // RFC 9846 4.7.3: "If an implementation receives any other value, it MUST terminate the connection with an "illegal_parameter" alert."
         if request > 1 {
             return Err(Error::new(Code::IllegalParameter, format!("a KeyUpdate with request_update {request}")));
         }

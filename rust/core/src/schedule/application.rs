@@ -79,7 +79,7 @@ impl ApplicationSchedule {
         Ok(())
     }
 
-    /// Pre-shared key of a ticket (RFC 9846 4.6.1).
+    /// Pre-shared key of a ticket (RFC 9846 4.7.1).
     pub fn resumption_psk(&self, ticket_nonce: &[u8]) -> Result<Psk, Error> {
         let resumption = self.resumption.as_ref().ok_or_else(|| used_up("the resumption secret is not derived yet"))?;
         let mut psk = [0_u8; 64];

@@ -37,7 +37,7 @@ pub struct EarlySchedule {
 impl EarlySchedule {
     /// Start with a pre-shared key, or with the zeros that RFC 9846 7.1 puts in its place.
     pub fn new(suite: Suite, psk: Option<&Psk>) -> Result<Self, Error> {
-        // RFC 9846 4.2.11: "The server MUST ensure that it selects a compatible PSK (if any) and cipher suite."
+        // RFC 9846 4.3.11: "The server MUST ensure that it selects a compatible PSK (if any) and cipher suite."
         if psk.is_some_and(|psk| psk.suite.hash() != suite.hash()) {
             return Err(Error::new(Code::InternalError, "the pre-shared key belongs to a suite with another hash"));
         }
@@ -56,7 +56,7 @@ impl EarlySchedule {
         finished_key(self.suite, &derive_secret(self.suite.hash(), &self.secret, label, empty.as_ref()))
     }
 
-    /// Binder over the hash of the truncated ClientHello (RFC 9846 4.2.11.2).
+    /// Binder over the hash of the truncated ClientHello (RFC 9846 4.3.11.2).
     pub fn binder(&self, kind: BinderKind, transcript: &[u8]) -> Result<Digest, Error> {
         Ok(hmac(self.suite.hash(), self.binder_key(kind)?.as_bytes(), transcript))
     }

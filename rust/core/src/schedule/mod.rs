@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Error, Suite};
 
-/// RFC 9846 4.4.4: finished_key = HKDF-Expand-Label(BaseKey, "finished", "", Hash.length).
+/// RFC 9846 4.5.3: finished_key = HKDF-Expand-Label(BaseKey, "finished", "", Hash.length).
 pub(crate) fn finished_key(suite: Suite, base: &Secret) -> Result<Secret, Error> {
     let mut key = [0_u8; 64];
     let length = suite.hash().output_len();

@@ -1,0 +1,58 @@
+"""The `tlscore` command.
+
+One file (or package) per command, named in COMMANDS: it has HELP, `add_arguments(parser)` and `run(arguments) -> exit
+code`, and imports what is heavy only in `run`. Exit codes: 0 fine, 1 a finding or a failed check, 2 wrong use, 3 the
+network.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from tlscore import errors
+
+COMMANDS = {"bench": "tlscore.cli.bench", "demo": "tlscore.cli.demo"}
+
+EXIT_FINDING, EXIT_USAGE, EXIT_NETWORK = 1, 2, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (without the program's name; sys.argv by default) and give its exit code."""
+    parser = argparse.ArgumentParser(prog="tlscore", description="TLS for Python with a Rust record layer.")
+    parser.add_argument("--version", action="store_true", help="print version, provider, CPU path and build facts")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    runs = {}
+    for name, module_name in COMMANDS.items():
+        module = import_module(module_name)
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(command)
+        runs[name] = module.run
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        from tlscore.cli.version import version_text
+
+        print(version_text())
+        return 0
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+    return _guarded(runs[arguments.command], arguments)
+
+
+def _guarded(run: object, arguments: argparse.Namespace) -> int:
+    assert callable(run)
+    try:
+        return int(run(arguments))
+    except errors.ConfigError as error:
+        print(f"tlscore: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except errors.TransportError as error:
+        print(f"tlscore: {error}", file=sys.stderr)
+        return EXIT_NETWORK
+    except errors.TlsError as error:
+        print(f"tlscore: {error}", file=sys.stderr)
+        return EXIT_FINDING
+    except KeyboardInterrupt:
+        print("tlscore: interrupted", file=sys.stderr)
+        return 130

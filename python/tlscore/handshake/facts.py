@@ -1,0 +1,135 @@
+"""What can be read off a connection: what the two ends agreed on, who the peer is, how far the handshake came.
+
+The lower half of `Connection`: the state that it drives, and nothing that changes it. All of it answers at any time:
+before the handshake is complete, and after a failure, nothing is agreed and nobody is authenticated.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from tlscore import trace
+from tlscore._core import RecordLayer
+from tlscore.errors import TlsError
+from tlscore.handshake.machine import State
+from tlscore.handshake.proofs import SignatureVerified
+from tlscore.iana import CipherSuite, NamedGroup, SignatureScheme
+
+if TYPE_CHECKING:
+    from tlscore.certs.peer import PeerIdentity
+    from tlscore.handshake.outcome import Outcome
+
+
+class ConnectionFacts(RecordLayer):
+    """The record layer with the state of its handshake."""
+
+    __slots__ = ("_diagnostic", "_error", "_is_client", "_state", "_trace")
+
+    _diagnostic: str | None
+    _error: TlsError | None
+    _is_client: bool
+    _state: State
+    _trace: bytearray | bytes
+
+    @property
+    def _outcome(self) -> "Outcome | None":
+        return getattr(self._state, "outcome", None)
+
+    @property
+    def role(self) -> Literal["client", "server"]:
+        return "client" if self._is_client else "server"
+
+    @property
+    def handshake_complete(self) -> bool:
+        """Whether application data may flow. False again after a failure."""
+        return self._outcome is not None
+
+    @property
+    def version(self) -> str | None:
+        return "TLSv1.3" if self._outcome is not None else None
+
+    @property
+    def suite(self) -> str | None:
+        """IANA name of the cipher suite."""
+        outcome = self._outcome
+        return CipherSuite.name_of(outcome.suite) if outcome is not None else None
+
+    @property
+    def group(self) -> str | None:
+        """IANA name of the group of the key exchange."""
+        outcome = self._outcome
+        return NamedGroup.name_of(outcome.group) if outcome is not None else None
+
+    @property
+    def peer_scheme(self) -> str | None:
+        """IANA name of the scheme that the peer signed with."""
+        outcome = self._outcome
+        peer = outcome.peer if outcome is not None else None
+        return SignatureScheme.name_of(peer.scheme) if isinstance(peer, SignatureVerified) else None
+
+    @property
+    def own_scheme(self) -> str | None:
+        """IANA name of the scheme that we signed with."""
+        outcome = self._outcome
+        scheme = outcome.own_scheme if outcome is not None else None
+        return SignatureScheme.name_of(scheme) if scheme is not None else None
+
+    @property
+    def peer_identity(self) -> "PeerIdentity | None":
+        """Who the peer's certificate says it is; believe it only where `authenticated` is True."""
+        outcome = self._outcome
+        chain = outcome.chain if outcome is not None else None
+        return chain.identity if chain is not None else None
+
+    @property
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The peer's certificates in DER, its own first; empty where it showed none."""
+        outcome = self._outcome
+        chain = outcome.chain if outcome is not None else None
+        return chain.chain if chain is not None else ()
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the peer's certificate was verified: False for a client that showed none, and after an opt-out."""
+        outcome = self._outcome
+        return outcome is not None and outcome.authenticated
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol that was selected."""
+        outcome = self._outcome
+        return outcome.alpn if outcome is not None else None
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for."""
+        outcome = self._outcome
+        return outcome.server_name if outcome is not None else None
+
+    @property
+    def hello_retried(self) -> bool:
+        """Whether the server asked for a second ClientHello."""
+        outcome = self._outcome
+        return outcome is not None and outcome.retried
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection failed, or both sides have said close_notify."""
+        return self._error is not None or (self.peer_closed and self.write_closed)
+
+    @property
+    def error(self) -> TlsError | None:
+        """The error that ended the connection."""
+        return self._error
+
+    @property
+    def diagnostic(self) -> str | None:
+        """Why no client certificate was sent although the server asked, where that was so."""
+        return self._diagnostic
+
+    @property
+    def trace(self) -> tuple[trace.TraceStep, ...]:
+        """The steps of the handshake so far, as (step 1..22, text)."""
+        return trace.describe(self._trace)
+
+    def __repr__(self) -> str:
+        agreed = f" {self.version} {self.suite} {self.group}" if self.handshake_complete else ""
+        return f"<Connection {self.role} {type(self._state).__name__}{agreed}>"

@@ -1,0 +1,97 @@
+"""Listening sockets: every accepted client becomes a `TlsSocket`.
+
+A client whose handshake fails costs its own socket and one exception; the listener goes on. The handshake runs in
+`accept` within its deadline, or in the first call on the accepted socket where a thread of its own shall wait for slow
+clients.
+"""
+
+import socket
+from typing import TYPE_CHECKING, Any, Self
+
+from tlscore import errors
+from tlscore.sockets.stream import TlsSocket, check_stream, start, transport_error
+
+if TYPE_CHECKING:
+    from tlscore.config import ServerConfig
+
+
+class TlsListener:
+    """A listening socket whose `accept` gives TLS connections; made by `listen` and `wrap_listener`."""
+
+    def __init__(self, sock: socket.socket, config: "ServerConfig", *, handshake_on_accept: bool = True) -> None:
+        check_stream(sock)
+        if not listens(sock):
+            raise errors.ConfigError(
+                "the socket does not listen", remedy="call listen() on it, or use wrap_server for an accepted socket"
+            )
+        self._sock = sock
+        self._config = config
+        self._handshake_on_accept = handshake_on_accept
+
+    def accept(self) -> tuple[TlsSocket, Any]:
+        """Accept one client and run the handshake with it, within the configuration's handshake_timeout.
+
+        Gives:    (socket, address). With handshake_on_accept=False the handshake is left to the first call on the
+                  socket, so that a thread of its own can run it and a slow client delays nobody.
+        Raises:   the client's handshake error, with a note of its address: that client's socket is closed, the listener
+                  goes on. TimeoutError, WantReadError when the listener's own timeout ends; TransportError when the
+                  process is out of descriptors.
+        """
+        sock, address = self._accept()
+        try:
+            tls = start(sock, self._config.connection(), self._config.handshake_timeout, do_handshake=False)
+        except BaseException:
+            sock.close()
+            raise
+        if self._handshake_on_accept:
+            try:
+                tls.do_handshake()
+            except BaseException as error:
+                tls.abort()
+                error.add_note(f"in the handshake with the client at {address!r}")
+                raise
+        return tls, address
+
+    def _accept(self) -> tuple[socket.socket, Any]:
+        while True:
+            try:
+                sock, address = self._sock.accept()
+            except ConnectionAbortedError:
+                continue
+            except TimeoutError as error:
+                raise errors.OperationTimeout("no client connected in time") from error
+            except BlockingIOError as error:
+                raise errors.WantReadError("no client waits") from error
+            except OSError as error:
+                raise transport_error(error, "no client can be accepted") from error
+            sock.settimeout(None)
+            return sock, address
+
+    def settimeout(self, seconds: float | None) -> None:
+        """How long `accept` waits for a client to connect."""
+        self._sock.settimeout(seconds)
+
+    def gettimeout(self) -> float | None:
+        return self._sock.gettimeout()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def getsockname(self) -> Any:
+        return self._sock.getsockname()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def listens(sock: socket.socket) -> bool:
+    try:
+        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:
+        return False

@@ -1,0 +1,195 @@
+"""`tlscore bench`: a real, very small run; and the reports, made from figures that are known."""
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tlscore.cli.bench import progress, report_html, runner, targets, workloads
+from tlscore.cli.bench.ends import Material, agreed, handshake
+from tlscore.cli.bench.ends_ssl import SslLibrary
+from tlscore.cli.bench.ends_tlscore import TlscoreLibrary
+from tlscore.cli.bench.report_text import number_text, text_report
+from tlscore.cli.throwaway import SERVER_NAME, ThrowawayAuthority
+from tlscore.errors import ConfigError
+
+ROW_NAMES = {"workload", "suite", "size", "target", "unit", "median", "min", "max", "ratio_to_ssl"}
+SUITE = "TLS_AES_256_GCM_SHA384"
+
+
+@pytest.fixture
+def material(tmp_path: Path) -> Material:
+    authority = ThrowawayAuthority(tmp_path)
+    chain, key = authority.issue(SERVER_NAME)
+    return Material(SUITE, authority.path, chain, key, SERVER_NAME)
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tlscore", "bench", "--quick", "--rounds", "1", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
+def test_run_measures_every_workload_and_writes_json(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    done = bench("--target", "tlscore,tlscore_into,ssl,limit-aws_lc,limit-tcp", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "100 %" in done.stderr
+    results = json.loads(path.read_text())
+    assert {"machine", "versions", "date", "rows"} <= results.keys()
+    assert not results["skipped"]
+    rows = results["rows"]
+    assert all(row.keys() >= ROW_NAMES for row in rows)
+    assert {row["workload"] for row in rows} == set(workloads.WORKLOADS)
+    measured = {(row["workload"], row["target"], row["size"]) for row in rows}
+    for name in ("seal", "open"):
+        for size in (64, 1024, 16384, 65536, 1048576):
+            for target in ("tlscore", "tlscore_into", "ssl", "limit-aws_lc"):
+                assert (name, target, size) in measured
+    for row in rows:
+        assert row["min"] <= row["median"] <= row["max"]
+        assert row["median"] > 0
+        if row["target"] == "ssl":
+            assert row["ratio_to_ssl"] == 1
+    assert all(row["target"] in done.stdout for row in rows)
+
+
+def test_run_keeps_to_what_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    done = bench("--target", "tlscore", "--suite", SUITE, "--workload", "seal", "--size", "2K", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(path.read_text())["rows"]
+    assert (row["workload"], row["suite"], row["size"], row["target"]) == ("seal", SUITE, 2048, "tlscore")
+    assert row["ratio_to_ssl"] is None
+
+
+def test_handshake_reads_what_was_agreed_from_the_wire(material: Material) -> None:
+    library = TlscoreLibrary(material)
+    shaken = handshake(library.client(), library.server())
+    assert (shaken.agreed.version, shaken.agreed.suite) == ("TLSv1.3", SUITE)
+    assert (shaken.agreed.group, shaken.agreed.resumed) == ("x25519", False)
+    assert shaken.client_seconds > 0
+    assert shaken.server_seconds > 0
+    with pytest.raises(ConnectionError, match="ServerHello"):
+        agreed(b"\x15\x03\x03\x00\x02\x02\x28")
+
+
+def test_probe_refuses_another_suite_than_asked_for(material: Material) -> None:
+    from dataclasses import replace
+
+    library, other = TlscoreLibrary(material), TlscoreLibrary(replace(material, suite="TLS_AES_128_GCM_SHA256"))
+    client, server = other.client(), other.server()
+    with pytest.raises(workloads.Unavailable, match="TLS_AES_128_GCM_SHA256"):
+        workloads.check(library, handshake(client, server).agreed)
+
+
+def test_probe_compares_what_comes_out(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = TlscoreLibrary(material)
+    monkeypatch.setattr(library.end, "open", lambda _end, _wire, size: bytes(size))
+    for name in ("seal", "open", "pingpong"):
+        with pytest.raises(workloads.Unavailable, match="not those that went in"):
+            workloads.probe(name, library, library, 1000, 0.001)
+
+
+def test_ssl_end_talks_to_tlscore_end(material: Material) -> None:
+    ours, theirs = TlscoreLibrary(material), SslLibrary(material)
+    for client, server in ((ours.client(), theirs.server()), (theirs.client(), ours.server())):
+        handshake(client, server)
+        for sender, receiver in ((client, server), (server, client)):
+            data = bytes(range(256)) * 300
+            assert receiver.open(sender.seal(data), len(data)) == data
+
+
+def results() -> runner.Results:
+    machine = {"cpu": "<CPU> & co", "cores": 2, "flags": ["vaes"], "system": "Linux", "python": "CPython"}
+    found = runner.Results(machine, {"ssl": "OpenSSL 3"}, "2026-01-01")
+    for size in (64, 16384):
+        for target, value in (("tlscore", 4000.0), ("ssl", 1000.0), ("limit-aws_lc", 5000.0)):
+            found.rows.append(
+                {
+                    "workload": "seal",
+                    "suite": SUITE,
+                    "size": size,
+                    "target": target,
+                    "unit": "MB/s",
+                    "median": value,
+                    "min": value * 0.9,
+                    "max": value * 1.1,
+                    "ratio_to_ssl": value / 1000,
+                }
+            )
+    for _ in range(2):
+        found.skipped.append({"workload": "seal", "suite": SUITE, "size": 64, "target": "rtls", "reason": "no <luck>"})
+    return found
+
+
+def test_text_report_shows_figures_and_ratios() -> None:
+    text = text_report(results())
+    assert "4,000 (4.00)" in text
+    assert "16 KiB" in text
+    assert text.count("rtls seal TLS_AES_256_GCM_SHA384: no <luck>") == 1
+
+
+def test_html_report_is_one_file_that_loads_nothing() -> None:
+    pytest.importorskip("matplotlib")
+    html = report_html.html_report(results())
+    assert html.startswith("<!doctype html>")
+    assert "<svg" in html
+    assert "&lt;CPU&gt; &amp; co" in html
+    assert "no &lt;luck&gt;" in html
+    for word in ("<script", "<link", "<img", 'src="', "@import"):
+        assert word not in html
+    # Everything after the doctype is well-formed, the drawings included.
+    body = html.split("\n", 1)[1].replace("&ndash;", "-").replace('<meta charset="utf-8">', "").replace("<br>", "")
+    ElementTree.fromstring(body)
+
+
+def test_html_report_names_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from tlscore.cli import main
+
+    monkeypatch.setattr(report_html, "find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match=r"tlscore\[bench\]"):
+        report_html.check_plots()
+    # The command says so before it measures anything.
+    assert main(["bench", "--html", str(tmp_path / "x.html")]) == 2
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_targets_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "find_spec", lambda name: None if name == "rtls" else object())
+    assert "rtls" not in [target.name for target in targets.installed()]
+    with pytest.raises(ConfigError, match=r"tlscore\[bench\]"):
+        targets.installed(["rtls"])
+
+
+def test_progress_writes_a_line_a_step_when_not_on_a_terminal() -> None:
+    out = StringIO()
+    shown = progress.Progress(out)
+    shown.start(2)
+    shown.step(workloads.WORKLOADS["seal"], SUITE, 65536)
+    shown.step(workloads.WORKLOADS["import"], "-", 0)
+    shown.end()
+    lines = out.getvalue().splitlines()
+    assert "seal TLS_AES_256_GCM_SHA384 64 KiB" in lines[0]
+    assert lines[1].endswith("import")
+    assert "100 %" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"), [(0, ""), (64, "64 B"), (1024, "1 KiB"), (1500, "1500 B"), (1 << 20, "1 MiB")]
+)
+def test_sizes_are_written_in_the_largest_whole_unit(octets: int, text: str) -> None:
+    assert progress.size_text(octets) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (123.45, "123.5"), (12.345, "12.35"), (0.5, "0.500")])
+def test_numbers_keep_three_digits(value: float, text: str) -> None:
+    assert number_text(value) in (text, text[:-1] + str(int(text[-1]) - 1))
