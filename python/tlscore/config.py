@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self
 from tlscore import danger, defaults, settings
 from tlscore.config_base import Codes, Config
 from tlscore.errors import ConfigError
-from tlscore.iana import SignatureScheme
+from tlscore.iana import ProtocolVersion, SignatureScheme
 from tlscore.policies import Policy
 from tlscore.record import Record
 from tlscore.settings import Limits, Padding
@@ -35,6 +35,13 @@ class VerifyServer(Record):
 
 
 Authentication = VerifyServer | danger.AcceptAnyPeer | danger.SkipNameCheck
+_CLIENT_FLAGS = (
+    "grease",
+    "shuffle_extensions",
+    "post_handshake_auth",
+    "send_certificate_authorities",
+    "require_renegotiation_info",
+)
 
 
 class ClientConfig(Config, kw_only=True):
@@ -43,6 +50,7 @@ class ClientConfig(Config, kw_only=True):
     Takes:    authentication: VerifyServer(trust), or one of tlscore.danger; the constructors below set it. Lists of
               suites, groups and schemes take IANA names or codes in order of preference and override `policy`.
               key_shares=() asks the server to choose.
+              on_reject="silent" closes without an alert where the peer's version is refused.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -51,6 +59,7 @@ class ClientConfig(Config, kw_only=True):
     shuffle_extensions: bool
     post_handshake_auth: bool
     send_certificate_authorities: bool
+    require_renegotiation_info: bool
 
     role: ClassVar[str] = "client"
 
@@ -70,6 +79,8 @@ class ClientConfig(Config, kw_only=True):
         record_size_limit: int | None = None,
         padding: Padding | None = None,
         middlebox_compatibility: bool = defaults.MIDDLEBOX_COMPATIBILITY,
+        require_extended_main_secret: bool = defaults.REQUIRE_EXTENDED_MAIN_SECRET,
+        require_renegotiation_info: bool = defaults.REQUIRE_RENEGOTIATION_INFO,
         grease: bool = False,
         shuffle_extensions: bool = False,
         post_handshake_auth: bool = False,
@@ -79,18 +90,25 @@ class ClientConfig(Config, kw_only=True):
         limits: Limits | None = None,
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
+        on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
         **unknown: Never,
     ) -> None:
         given = dict(locals())
         self._refuse_unknown(unknown)
         values = self._common_values(given)
         values["authentication"] = _authentication(authentication)
-        for field in ("grease", "shuffle_extensions", "post_handshake_auth", "send_certificate_authorities"):
+        for field in _CLIENT_FLAGS:
             values[field] = settings.flag(field, given[field])
         if post_handshake_auth and not values["identities"]:
             raise ConfigError(
                 "post_handshake_auth is on, but there is no identity to authenticate with",
                 remedy="use ClientConfig.mutual(identity=...), or leave post_handshake_auth out",
+            )
+        if post_handshake_auth and ProtocolVersion.TLS13 not in values["versions"]:
+            raise ConfigError(
+                "post_handshake_auth is on, but TLS 1.3 is not enabled, and nothing older has it",
+                remedy="leave post_handshake_auth out, or add 1.3 to versions",
+                code="TLS-CONFIG-CONTRADICTION",
             )
         if send_certificate_authorities and isinstance(authentication, danger.AcceptAnyPeer):
             raise ConfigError(
@@ -174,6 +192,7 @@ class ServerConfig(Config, kw_only=True):
               client_auth: whether clients show a certificate, verified against client_trust; "post_handshake" asks only
               when conn.request_client_certificate() is called. advertise_cas: whether client_trust's names are sent
               ("auto": unless it is the system's store). strict_sni: refuse names that no identity is for.
+              on_reject="silent": close without an alert where the client's versions are refused.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -211,11 +230,13 @@ class ServerConfig(Config, kw_only=True):
         record_size_limit: int | None = None,
         padding: Padding | None = None,
         middlebox_compatibility: bool = defaults.MIDDLEBOX_COMPATIBILITY,
+        require_extended_main_secret: bool = defaults.REQUIRE_EXTENDED_MAIN_SECRET,
         key_log: str | PathLike[str] | None = None,
         handshake_timeout: float = defaults.HANDSHAKE_TIMEOUT_SECONDS,
         limits: Limits | None = None,
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
+        on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
         **unknown: Never,
     ) -> None:
         given = dict(locals())
@@ -230,6 +251,12 @@ class ServerConfig(Config, kw_only=True):
         for field in ("strict_sni", "hello_retry_cookie"):
             values[field] = settings.flag(field, given[field])
         values["client_trust"] = _client_trust(client_auth, client_trust, advertise_cas)
+        if client_auth == "post_handshake" and ProtocolVersion.TLS13 not in values["versions"]:
+            raise ConfigError(
+                'client_auth is "post_handshake", but TLS 1.3 is not enabled, and nothing older has it',
+                remedy='use client_auth="optional", or add 1.3 to versions',
+                code="TLS-CONFIG-CONTRADICTION",
+            )
         values["unauthenticated"] = unauthenticated
         if unauthenticated is not None:
             settings.instance("unauthenticated", unauthenticated, danger.AcceptAnyPeer, "use danger.accept_any_peer")
@@ -369,13 +396,23 @@ def _server_identities(values: dict[str, Any]) -> tuple[Identity, ...]:
             remedy='add identity=Identity.load("chain.pem", "key.pem")',
             code="TLS-CONFIG-NO_IDENTITY",
         )
-    if not any(scheme in values["schemes"] for one in identities for scheme in one.schemes):
+    if not any(scheme in values["schemes"] for one in identities for scheme in _makes(one, values["versions"])):
         raise ConfigError(
             "no identity can sign with any of the schemes of this configuration",
             remedy="leave schemes out, or add "
-            + ", ".join(sorted({SignatureScheme.name_of(scheme) for one in identities for scheme in one.schemes})),
+            + ", ".join(
+                sorted(
+                    {SignatureScheme.name_of(code) for one in identities for code in _makes(one, values["versions"])}
+                )
+            ),
         )
     return identities
+
+
+def _makes(identity: Identity, versions: tuple[int, ...]) -> tuple[int, ...]:
+    """The schemes that an identity can sign with in the versions that are enabled."""
+    newer = identity.schemes if ProtocolVersion.TLS13 in versions else ()
+    return newer + (identity.schemes12 if ProtocolVersion.TLS12 in versions else ())
 
 
 def _encryption_only_alone(owner: str, accept: object, given: dict[str, Any], contradictions: tuple[str, ...]) -> None:

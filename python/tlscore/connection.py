@@ -14,6 +14,7 @@ from tlscore import errors, trace
 from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
 from tlscore.handshake import machine
+from tlscore.handshake.alerts12 import is_warning
 from tlscore.handshake.client13 import send_client_hello
 from tlscore.handshake.facts import ConnectionFacts
 from tlscore.handshake.machine import Closed, State
@@ -21,11 +22,12 @@ from tlscore.handshake.output import Output, keep_event
 from tlscore.handshake.plans import client_plan, server_plan
 from tlscore.handshake.post_handshake import request_certificate
 from tlscore.handshake.server13 import ExpectClientHello
-from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup
+from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, ProtocolVersion
 
 if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
     from tlscore.config import ClientConfig, ServerConfig
+    from tlscore.suites import Suite
 
 _CLOSED = Closed()
 _FATAL = AlertLevel.fatal
@@ -40,6 +42,7 @@ _RECORD_ERRORS: dict[str, type[TlsError]] = {
     "bad_record_mac": errors.BadRecordMac,
     "record_overflow": errors.RecordOverflow,
     "unexpected_message": errors.UnexpectedMessage,
+    "sslv2_hello": errors.UnexpectedMessage,
     "decode_error": errors.DecodeError,
     "illegal_parameter": errors.IllegalParameter,
     "internal_error": errors.InternalError,
@@ -53,7 +56,9 @@ _RECORD_ERRORS: dict[str, type[TlsError]] = {
     "want_write": errors.WantWriteError,
     "timed_out": errors.OperationTimeout,
 }
+_CODES = {"sslv2_hello": "TLS-SSLV2_HELLO"}
 _SECTIONS = {
+    "sslv2_hello": "RFC 9846 E.5",
     "bad_record_mac": "RFC 9846 5.2",
     "record_overflow": "RFC 9846 5.2",
     "handshake_not_complete": "RFC 9846 4.5.3",
@@ -61,6 +66,7 @@ _SECTIONS = {
     "truncated": "RFC 9846 6.1",
 }
 _REMEDIES = {
+    "sslv2_hello": "bring the peer to TLS 1.2 or newer, or turn its SSLv2-compatible hello off",
     "handshake_not_complete": "exchange data_to_send() and receive() with the peer until HandshakeCompleted",
     "forked": "make the connection in the process that uses it",
     "closed": "this side has sent close_notify; open another connection to send more",
@@ -74,7 +80,7 @@ class Connection(ConnectionFacts):
     record layer, what was agreed from ConnectionFacts; no call blocks, none touches a socket.
     """
 
-    __slots__ = ("_events", "_key_updates", "_out")
+    __slots__ = ("_events", "_key_updates", "_out", "_silent")
 
     def __init__(
         self,
@@ -96,6 +102,7 @@ class Connection(ConnectionFacts):
         self._error: TlsError | None = None
         self._diagnostic: str | None = None
         self._key_updates = (0, 0)
+        self._silent = config.on_reject == "silent"
         self._out: Output | None = Output(self, self._trace, self._events)
         self._state: State = _CLOSED
         if is_client:
@@ -111,6 +118,13 @@ class Connection(ConnectionFacts):
                 self._expect_change_cipher_spec(True)
             self._state = ExpectClientHello(server, cookie_context)
         del self._out.layer
+
+    @property
+    def cipher_suite(self) -> "Suite | None":
+        """The agreed suite with its four parts: key exchange, authentication, encryption, MAC."""
+        from tlscore.suites import suite
+
+        return suite(self.suite) if self.suite is not None else None
 
     # -- events and the end --------------------------------------------------------------------------------------------
 
@@ -179,8 +193,17 @@ class Connection(ConnectionFacts):
         self._fail(errors.ConnectionClosedError("the connection was closed on this side during the handshake"), None)
 
     def update_keys(self, request_peer: bool = False) -> None:
-        """Go on to new write keys; `request_peer` asks the peer to do the same (RFC 9846 4.7.3)."""
+        """Go on to new write keys; `request_peer` asks the peer to do the same (RFC 9846 4.7.3).
+
+        Raises:   UsageError in TLS 1.2, which has no such thing.
+        """
         self._check_complete()
+        if self._state.version != ProtocolVersion.TLS13:
+            raise errors.UsageError(
+                "TLS 1.2 cannot change its keys",
+                remedy="open a new connection, or allow TLS 1.3 alone",
+                section="RFC 9846 4.7.3",
+            )
         self._request_key_update(request_peer)
 
     def request_client_certificate(self) -> bytes:
@@ -196,21 +219,28 @@ class Connection(ConnectionFacts):
 
     # -- keys and bindings ---------------------------------------------------------------------------------------------
 
-    def export_keying_material(self, label: str | bytes, context: bytes, length: int) -> bytes:
-        """Keys for another protocol, bound to this connection (RFC 9846 7.5, RFC 5705)."""
+    def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
+        """Keys for another protocol, bound to this connection (RFC 9846 7.5, RFC 5705).
+
+        Takes:    context: None and b"" are the same in TLS 1.3, and differ in TLS 1.2.
+        Raises:   UsageError in TLS 1.2 without the extended main secret.
+        """
         self._check_complete()
         outcome = self._outcome
         assert outcome is not None
         octets = label.encode("ascii") if isinstance(label, str) else label
-        return outcome.schedule.export(octets, context, length)
+        return outcome.export(octets, context, length)
 
     def channel_binding(self, kind: str = "tls-exporter") -> bytes:
-        """The channel binding `kind`: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929)."""
+        """The channel binding `kind`: "tls-exporter" (RFC 9266), "tls-server-end-point" or, in TLS 1.2, "tls-unique"
+        (RFC 5929)."""
         self._check_complete()
         outcome = self._outcome
         assert outcome is not None
         if kind == "tls-exporter":
-            return outcome.schedule.export(*_EXPORTER_BINDING)
+            return outcome.export(*_EXPORTER_BINDING)
+        if kind == "tls-unique" and outcome.version == ProtocolVersion.TLS12:
+            return outcome.unique()
         if kind != "tls-server-end-point":
             raise errors.UsageError(
                 f'there is no channel binding "{errors.escape(kind, 40)}" in TLS 1.3',
@@ -269,19 +299,34 @@ class Connection(ConnectionFacts):
             # is received"
             keep_event(self._events, AlertReceived(level, description, AlertDescription.name_of(description)))
             return
+        if is_warning(self._state, level, description):
+            # RFC 5246 7.2.2: "If an alert with a level of warning is sent and received, generally the connection can
+            # continue normally."
+            keep_event(self._events, AlertReceived(level, description, AlertDescription.name_of(description)))
+            return
         # RFC 9846 6.2: "All alerts defined below in this section, as well as all unknown alerts, are universally
         # considered fatal as of TLS 1.3", whatever their level says.
         error = errors.received_alert(description, level, role=self.role)
-        if self._diagnostic is not None:
-            error.add_note(self._diagnostic)
+        # In TLS 1.2 the alert about a missing certificate comes while the handshake is still running.
+        diagnostic = self._out.diagnostic if self._out is not None else self._diagnostic
+        if diagnostic is not None:
+            self._diagnostic = diagnostic
+            error.add_note(diagnostic)
         self._fail(error, None)
         raise error
 
     def _record_error(self, code: str, alert: int, detail: str, /) -> BaseException:
         if self._error is not None:
             return self._error.with_traceback(None)
+        if "SSLv2" in detail:
+            from tlscore.versions import sslv2_report
+
+            asked = sslv2_report(detail)
+            if asked is not None:
+                peer = "server" if self._is_client else "client"
+                detail, code = f"the {peer} sent an SSLv2 CLIENT-HELLO that asks for {asked}", "sslv2_hello"
         error = _RECORD_ERRORS.get(code, errors.InternalError)(
-            detail, remedy=_REMEDIES.get(code, ""), section=_SECTIONS.get(code, "")
+            detail, remedy=_REMEDIES.get(code, ""), section=_SECTIONS.get(code, ""), code=_CODES.get(code)
         )
         if alert >= 0:
             self._fail(error, alert)
@@ -298,7 +343,7 @@ class Connection(ConnectionFacts):
         chain, alpn = outcome.chain, outcome.alpn
         suite, group = CipherSuite.name_of(outcome.suite), NamedGroup.name_of(outcome.group)
         authenticated = chain is not None and chain.authenticated
-        keep_event(self._events, HandshakeCompleted("TLSv1.3", suite, group, alpn, chain, authenticated))
+        keep_event(self._events, HandshakeCompleted(str(self.version), suite, group, alpn, chain, authenticated))
         self._diagnostic = out.diagnostic
         self._trace = bytes(self._trace)
         self._out = None
@@ -326,7 +371,7 @@ class Connection(ConnectionFacts):
             return "the peer, or something on the way, broke the connection off: do not trust the length of the data"
         if self.role == "client":
             if stage <= 6:
-                return "check that the port speaks TLS 1.3 and that the server accepts what we offer; read its log"
+                return "check that the port speaks TLS and that the server accepts what we offer; read its log"
             return "the server gave up in the middle of its flight: read its log"
         if stage <= 3:
             return "the client connected and said nothing that we could answer: a port check, or a client without TLS"
@@ -388,6 +433,8 @@ class Connection(ConnectionFacts):
         error.trace = trace.describe(self._trace)
         # First of all: a failure of the alert itself must not replace the error that it reports.
         self._error = error
+        if self._silent and (isinstance(error, errors.ProtocolVersionError) or error.code == _CODES["sslv2_hello"]):
+            alert = None
         if alert is not None:
             try:
                 self._send_alert(_FATAL, alert)

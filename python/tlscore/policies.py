@@ -10,11 +10,11 @@ fields can be changed for one configuration (`suites=`, `groups=` and so on) or 
 from typing import Final
 
 from tlscore import defaults
-from tlscore.iana import SUITES13, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.iana import SUITES12, SUITES13, NamedGroup, ProtocolVersion, SignatureScheme
 from tlscore.record import Record
 
-IMPLEMENTED_VERSIONS: Final = (ProtocolVersion.TLS13,)
-IMPLEMENTED_SUITES: Final = tuple(SUITES13)
+IMPLEMENTED_VERSIONS: Final = (ProtocolVersion.TLS13, ProtocolVersion.TLS12)
+IMPLEMENTED_SUITES: Final = (*SUITES13, *SUITES12)
 IMPLEMENTED_GROUPS: Final = (
     NamedGroup.x25519,
     NamedGroup.secp256r1,

@@ -36,16 +36,30 @@ class Identity:
     """A certificate chain with its key.
 
     `chain` are DER certificates, own first, without a root; `names` the DNS names of the own one; `issuers` the DER
-    names of all issuers of the chain; `schemes` what the key can sign in TLS 1.3, preferred first.
+    names of all issuers of the chain; `schemes` what the key can sign in TLS 1.3, preferred first, `schemes12` in TLS
+    1.2; `kind` which suites of TLS 1.2 it serves: "ECDSA", "RSA" or, for keys of TLS 1.3 alone, "".
     """
 
-    __slots__ = ("_private", "_public", "_sign_checked", "certificate", "chain", "issuers", "names", "schemes")
+    __slots__ = (
+        "_private",
+        "_public",
+        "_sign_checked",
+        "certificate",
+        "chain",
+        "issuers",
+        "kind",
+        "names",
+        "schemes",
+        "schemes12",
+    )
 
     chain: tuple[bytes, ...]
     certificate: x509.Certificate
     names: tuple[str, ...]
     issuers: tuple[bytes, ...]
     schemes: tuple[int, ...]
+    schemes12: tuple[int, ...]
+    kind: str
 
     def __init__(
         self,
@@ -82,6 +96,12 @@ class Identity:
         usable = signatures.schemes_for(public, leaf.public_key_algorithm_oid.dotted_string)
         asked = None if own else getattr(key, "schemes", None)
         self.schemes = usable if asked is None else tuple(scheme for scheme in usable if scheme in tuple(asked))
+        # A signer that does not say what it makes was written for TLS 1.3; its schemes exist in TLS 1.2 too.
+        older = signatures.schemes12(usable)
+        self.schemes12 = (
+            older if own else tuple(scheme for scheme in older if scheme in (usable if asked is None else tuple(asked)))
+        )
+        self.kind = signatures.key_kind(usable)
         if not self.schemes:
             raise ConfigError(
                 f"the key of {origin} can make no signature that TLS 1.3 has",
@@ -122,15 +142,19 @@ class Identity:
             return cls(chain, signer)
         return cls.load(chain, signer)
 
-    def sign(self, scheme: int, data: bytes) -> bytes:
-        """Sign the content of a CertificateVerify; the signature has been checked where a fault could betray the
-        key."""
+    @property
+    def curve(self) -> str:
+        """The curve of an ECDSA key by its IANA name, empty for others."""
+        return signatures.curve_of(self.schemes)
+
+    def sign(self, scheme: int, data: bytes, *, tls12: bool = False) -> bytes:
+        """Sign the content of a handshake signature; it has been checked where a fault could betray the key."""
         if not self._sign_checked:
-            return signatures.sign(self._private, scheme, data, self._public)
+            return signatures.sign(self._private, scheme, data, self._public, tls12)
         signature: bytes = self._private.sign(scheme, data)
         if not isinstance(signature, bytes):
             return signature
-        return signatures.checked(self._public, scheme, signature, data)
+        return signatures.checked(self._public, scheme, signature, data, tls12)
 
     def matches_name(self, name: str) -> bool:
         """Whether the certificate lists a DNS name (lower case, A-labels), by itself or through a wildcard."""

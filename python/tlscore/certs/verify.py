@@ -81,6 +81,21 @@ class ChainVerified:
         self._identity: PeerIdentity | None = None
 
     @property
+    def signature_schemes12(self) -> tuple[int, ...]:
+        """What the key of the leaf can sign in TLS 1.2."""
+        return signatures.schemes12(self.signature_schemes)
+
+    @property
+    def key_kind(self) -> str:
+        """Which suites of TLS 1.2 the key of the leaf serves: "ECDSA", "RSA" or none."""
+        return signatures.key_kind(self.signature_schemes)
+
+    @property
+    def curve(self) -> str:
+        """The curve of an ECDSA key, empty for others."""
+        return signatures.curve_of(self.signature_schemes)
+
+    @property
     def identity(self) -> PeerIdentity:
         """Who the peer's certificate says it is."""
         if self._identity is None:

@@ -1,6 +1,7 @@
 """Proving who we are and checking who the peer is: CertificateVerify, Finished, and the choice of scheme and identity.
 
-The three checks that make a `proofs` value live here, and only here. What a signature covers is fixed text and the
+The three checks that make a `proofs` value live here, and only here, for TLS 1.3; those of TLS 1.2, whose signatures
+cover other things, in key_exchange12.py. What a signature covers is fixed text and the
 transcript hash, so nothing that the peer chose stands at its start (RFC 9846 4.5.2). Path validation belongs to
 tlscore.certs.
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
     from tlscore.certs.verify import ChainVerified
     from tlscore.config import ClientConfig, ServerConfig
+    from tlscore.wire.messages12 import Finished12
     from tlscore.wire.messages13 import CertificateEntry, CertificateVerify, Finished
 
 Role = Literal["client", "server"]
@@ -43,7 +45,7 @@ _CERTIFICATES_ONLY = frozenset(
 
 
 class FinishedKeys(Protocol):
-    """The schedules that can check a Finished."""
+    """What can check a Finished: the schedules of TLS 1.3, the main secret of TLS 1.2."""
 
     def verify_finished(self, sender_is_client: bool, transcript: "Transcript", verify_data: bytes, /) -> bool: ...
 
@@ -62,13 +64,17 @@ def choose_scheme(own: Sequence[int], peer: Sequence[int], allowed: Sequence[int
 
 
 def sign(identity: "Identity", scheme: int, role: Role, transcript: "Transcript") -> bytes:
-    """The signature of our CertificateVerify.
+    """The signature of our CertificateVerify."""
+    return signature_over(identity, scheme, signed_content(role, transcript.digest()))
+
+
+def signature_over(identity: "Identity", scheme: int, content: bytes, tls12: bool = False) -> bytes:
+    """A signature by our key.
 
     Raises:   GeneralError where the signer fails: it may be the caller's own object, and no other alert says it.
     """
-    content = signed_content(role, transcript.digest())
     try:
-        signature = identity.sign(scheme, content)
+        signature = identity.sign(scheme, content, tls12=tls12)
     except (AlertError, ConfigError):
         raise
     except Exception as failure:
@@ -121,7 +127,7 @@ def _bad_scheme(scheme: int, why: str) -> IllegalParameter:
 
 
 def verify_finished(
-    schedule: FinishedKeys, role: Role, transcript: "Transcript", message: "Finished"
+    schedule: FinishedKeys, role: Role, transcript: "Transcript", message: "Finished | Finished12"
 ) -> FinishedVerified:
     """Check the peer's Finished, in constant time; the only maker of FinishedVerified in the main handshake."""
     # RFC 9846 4.5.3: "Recipients of Finished messages MUST verify that the contents are correct and if incorrect MUST
@@ -158,11 +164,10 @@ def chain_of(entries: Sequence["CertificateEntry"]) -> tuple[bytes, ...]:
 
 
 def verify_server_chain(
-    config: "ClientConfig", reference: "ServerName | None", entries: Sequence["CertificateEntry"]
+    config: "ClientConfig", reference: "ServerName | None", chain: tuple[bytes, ...]
 ) -> "ChainVerified":
     """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check."""
     authentication = config.authentication
-    chain = chain_of(entries)
     if isinstance(authentication, AcceptAnyPeer):
         return verify.accept_unverified(chain, authentication.reason)
     if isinstance(authentication, SkipNameCheck):
@@ -172,9 +177,9 @@ def verify_server_chain(
     return verify.verify_server(chain, authentication.trust, reference, _now(config))
 
 
-def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEntry"]) -> "ChainVerified":
+def verify_client_chain(config: "ServerConfig", chain: tuple[bytes, ...]) -> "ChainVerified":
     """Server: validate a client's chain against the anchors for clients."""
     trust = config.client_trust
     if trust is None:
         raise TlsError("a server asked for a client certificate without trust for clients")
-    return verify.verify_client(chain_of(entries), trust, _now(config))
+    return verify.verify_client(chain, trust, _now(config))

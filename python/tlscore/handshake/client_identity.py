@@ -10,7 +10,8 @@ from tlscore.errors import IllegalParameter, MissingExtension
 from tlscore.handshake.certificate_auth import choose_scheme
 from tlscore.handshake.chain_schemes import chain_fits
 from tlscore.handshake.negotiation import listed
-from tlscore.iana import SignatureScheme
+from tlscore.handshake.negotiation12 import choose_scheme12
+from tlscore.iana import ClientCertificateType, SignatureScheme
 from tlscore.record import Record
 from tlscore.wire import (
     CertificateAuthorities,
@@ -25,19 +26,22 @@ if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ClientConfig
 
+# RFC 8422 5.5: Ed25519 and Ed448 come under ecdsa_sign.
+_CERTIFICATE_TYPES = {"ECDSA": ClientCertificateType.ecdsa_sign, "RSA": ClientCertificateType.rsa_sign}
 # Extensions whose values can be matched (RFC 9846 4.3.5), by DER OID: 2.5.29.15 and 2.5.29.37.
 _KEY_USAGE = bytes.fromhex("0603551d0f")
 _EXTENDED_KEY_USAGE = bytes.fromhex("0603551d25")
 
 
 class Wanted(Record):
-    """What a CertificateRequest asks for."""
+    """What a CertificateRequest asks for; `kinds` are its certificate_types in TLS 1.2, None in TLS 1.3."""
 
     context: bytes
     schemes: tuple[int, ...]
     cert_schemes: tuple[int, ...]
     authorities: tuple[bytes, ...]
     filters: tuple[OidFilter, ...]
+    kinds: tuple[int, ...] | None = None
 
 
 def read_request(request: CertificateRequest) -> Wanted:
@@ -73,11 +77,13 @@ def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | st
     # chain the server can check come first, the others are better than none.
     numbered = enumerate(config.identities, 1)
     for number, identity in sorted(numbered, key=lambda one: not chain_fits(one[1].chain, wanted.cert_schemes)):
-        scheme = choose_scheme(identity.schemes, wanted.schemes, config.schemes)
+        scheme = _scheme(config, identity, wanted)
         # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in
         # the certificate chain SHOULD be issued by one of the listed CAs."
         if wanted.authorities and not any(issuer in wanted.authorities for issuer in identity.issuers):
             reasons.append(f"identity {number} is issued by none of the CAs that the server lists")
+        elif wanted.kinds is not None and _CERTIFICATE_TYPES.get(identity.kind) not in wanted.kinds:
+            reasons.append(f"identity {number} is not of a kind that the server asks for")
         elif scheme is None:
             reasons.append(f"identity {number} cannot sign with {listed(SignatureScheme.name_of, wanted.schemes)}")
         elif wanted.filters and not _matches(identity.chain[0], wanted.filters):
@@ -85,6 +91,12 @@ def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | st
         else:
             return identity, scheme
     return "no identity fits the server's request: " + "; ".join(reasons)
+
+
+def _scheme(config: "ClientConfig", identity: "Identity", wanted: Wanted) -> int | None:
+    if wanted.kinds is None:
+        return choose_scheme(identity.schemes, wanted.schemes, config.schemes)
+    return choose_scheme12(identity.schemes12, wanted.schemes, config.schemes)
 
 
 def _matches(leaf: bytes, filters: tuple[OidFilter, ...]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tlscore.errors import (
     HandshakeFailure,
     IllegalParameter,
+    InappropriateFallback,
     MissingExtension,
     NoApplicationProtocol,
     ProtocolVersionError,
@@ -19,7 +20,7 @@ from tlscore.errors import (
 )
 from tlscore.handshake.certificate_auth import choose_scheme
 from tlscore.handshake.chain_schemes import chain_fits
-from tlscore.iana import CipherSuite, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.iana import SUITES13, CipherSuite, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
 from tlscore.record import Record
 from tlscore.wire import (
     Alpn,
@@ -83,9 +84,56 @@ def listed(name_of: Callable[[int], str], codes: Iterable[int]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "nothing"
 
 
-def check_offer(hello: ClientHello, versions: Sequence[int]) -> Offer:
-    """Hold a ClientHello to the rules that come before any selection."""
-    _check_version(hello, versions)
+def select_version(hello: ClientHello, versions: Sequence[int]) -> int:
+    """The newest version that both ends accept.
+
+    Takes:    versions: ours, newest first.
+    Raises:   ProtocolVersionError, naming both lists; InappropriateFallback.
+    """
+    extension = hello.extensions.get(SupportedVersions)
+    # RFC 9846 E.2: "If the "supported_versions" extension is absent and the server only supports versions greater than
+    # ClientHello.legacy_version, the server MUST abort the handshake with a "protocol_version" alert."
+    offered = extension.versions if extension is not None else (min(hello.legacy_version, ProtocolVersion.TLS12),)
+    for version in versions:
+        if version in offered:
+            break
+    else:
+        raise ProtocolVersionError(
+            f"the client offers {listed(ProtocolVersion.name_of, offered)}, "
+            f"we accept {listed(ProtocolVersion.name_of, versions)}",
+            remedy=f"enable {ProtocolVersion.name_of(versions[0])} in the client",
+            section="RFC 9846 4.3.1",
+        )
+    # RFC 7507 3: "If TLS_FALLBACK_SCSV appears in ClientHello.cipher_suites and the highest protocol version supported
+    # by the server is higher than the version indicated in ClientHello.client_version, the server MUST respond with a
+    # fatal inappropriate_fallback alert".
+    if version != versions[0] and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
+        raise InappropriateFallback(
+            f"the client fell back to {ProtocolVersion.name_of(version)}, and both ends could do better",
+            remedy="the client must offer all its versions at once; look for what broke its first attempt",
+            section="RFC 7507 3",
+        )
+    return version
+
+
+def require_tls13(hello: ClientHello, versions: Sequence[int]) -> None:
+    """Hold a second ClientHello to the version of the first."""
+    # RFC 9846 4.2.2 lists what may change in it; the versions are not there.
+    if select_version(hello, versions) != ProtocolVersion.TLS13:
+        raise ProtocolVersionError(
+            "the second ClientHello does not offer TLS 1.3, and the first did", section="RFC 9846 4.2.2"
+        )
+
+
+def check_offer(hello: ClientHello) -> Offer:
+    """Hold a ClientHello that selects TLS 1.3 to the rules that come before any other selection."""
+    # RFC 9846 4.2.2: "A server which receives a legacy_version value not equal to 0x0303 MUST abort the handshake with
+    # a "protocol_version" alert."
+    if hello.legacy_version != ProtocolVersion.TLS12:
+        raise ProtocolVersionError(
+            f"legacy_version of the ClientHello is {hello.legacy_version:#06x} instead of 0x0303",
+            section="RFC 9846 4.2.2",
+        )
     # RFC 9846 4.2.2: "If a TLS 1.3 ClientHello is received with any other value in this field, the server MUST abort
     # the handshake with an "illegal_parameter" alert."
     if hello.legacy_compression_methods != b"\0":
@@ -132,27 +180,6 @@ def _missing(hello: ClientHello) -> MissingExtension:
     return MissingExtension(f"the ClientHello has no {' and no '.join(missing)} extension", section="RFC 9846 9.2")
 
 
-def _check_version(hello: ClientHello, versions: Sequence[int]) -> None:
-    extension = hello.extensions.get(SupportedVersions)
-    # RFC 9846 E.2: "If the "supported_versions" extension is absent and the server only supports versions greater than
-    # ClientHello.legacy_version, the server MUST abort the handshake with a "protocol_version" alert."
-    offered = extension.versions if extension is not None else (min(hello.legacy_version, ProtocolVersion.TLS12),)
-    if ProtocolVersion.TLS13 not in offered or extension is None:
-        raise ProtocolVersionError(
-            f"the client offers {listed(ProtocolVersion.name_of, offered)}, "
-            f"we accept {listed(ProtocolVersion.name_of, versions)}",
-            remedy="enable TLS 1.3 in the client",
-            section="RFC 9846 4.3.1",
-        )
-    # RFC 9846 4.2.2: "A server which receives a legacy_version value not equal to 0x0303 MUST abort the handshake with
-    # a "protocol_version" alert."
-    if hello.legacy_version != ProtocolVersion.TLS12:
-        raise ProtocolVersionError(
-            f"legacy_version of the ClientHello is {hello.legacy_version:#06x} instead of 0x0303",
-            section="RFC 9846 4.2.2",
-        )
-
-
 def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) -> None:
     if len(set(groups)) != len(groups):
         # RFC 9846 4.3.7: "A recipient MAY abort a connection with a fatal "illegal_parameter" alert if it detects a
@@ -172,7 +199,7 @@ def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) ->
 
 
 def select(config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer) -> Selection:
-    """Every choice; nothing is computed or signed before all of them stand.
+    """Every choice of TLS 1.3; nothing is computed or signed before all of them stand.
 
     Takes:    protocols: the configuration's application protocols as octets.
     """
@@ -194,8 +221,8 @@ def prefer(first: Sequence[int], second: Sequence[int]) -> int | None:
 
 
 def select_suite(config: "ServerConfig", offer: Offer) -> int:
-    """One suite out of both lists."""
-    ours, theirs = config.suites, offer.suites
+    """One suite of TLS 1.3 out of both lists."""
+    ours, theirs = tuple([code for code in config.suites if code in SUITES13]), offer.suites
     suite = prefer(ours, theirs) if config.prefer == "server" else prefer(theirs, ours)
     if suite is None:
         raise HandshakeFailure(
@@ -260,14 +287,8 @@ def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, in
     """The identity to show, and the scheme to sign with: by name, then by what the client can verify."""
     candidates = config.identities_for(offer.server_name)
     if config.strict_sni and (offer.server_name is None or not candidates):
-        raise _unknown_name(offer.server_name)
-    # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in the
-    # certificate chain SHOULD be issued by one of the listed CAs." It decides among several; it does not exclude the
-    # only.
-    # RFC 9846 4.5.1.2: "All certificates provided by the sender MUST be signed by a signature algorithm advertised by
-    # the peer, if it is able to provide such a chain"
-    if len(candidates) > 1:
-        candidates = tuple(sorted(candidates, key=lambda one: _misfits(one, offer)))
+        raise unknown_name(offer.server_name)
+    candidates = prefer_identities(candidates, offer)
     for identity in candidates:
         scheme = choose_scheme(identity.schemes, offer.schemes, config.schemes)
         if scheme is not None:
@@ -282,13 +303,31 @@ def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, in
     )
 
 
+def prefer_identities(candidates: "tuple[Identity, ...]", offer: Offer) -> "tuple[Identity, ...]":
+    """The candidates, those first whose chain the client can check best."""
+    # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in the
+    # certificate chain SHOULD be issued by one of the listed CAs." It decides among several; it does not exclude the
+    # only.
+    # RFC 9846 4.5.1.2: "All certificates provided by the sender MUST be signed by a signature algorithm advertised by
+    # the peer, if it is able to provide such a chain"
+    if len(candidates) < 2:
+        return candidates
+    return tuple(sorted(candidates, key=lambda one: _misfits(one, offer)))
+
+
 def _misfits(identity: "Identity", offer: Offer) -> tuple[bool, bool]:
     """What speaks against an identity: signatures that the client cannot check, then CAs that it does not list."""
     foreign = bool(offer.authorities) and not any(issuer in offer.authorities for issuer in identity.issuers)
     return not chain_fits(identity.chain, offer.cert_schemes), foreign
 
 
-def _unknown_name(name: str | None) -> MissingExtension | UnrecognizedName:
+def unknown_name(name: str | None, tls12: bool = False) -> MissingExtension | HandshakeFailure | UnrecognizedName:
+    """The error of strict_sni."""
+    if name is None and tls12:
+        # TLS 1.2 has no alert for a missing extension.
+        return HandshakeFailure(
+            "the client does not say which server it wants, and strict_sni asks for that", section="RFC 6066 3"
+        )
     if name is None:
         # RFC 9846 9.2: "Servers requiring this extension SHOULD respond to a ClientHello lacking a "server_name"
         # extension by terminating the connection with a "missing_extension" alert."

@@ -9,19 +9,25 @@ neither compared nor pickled. Two threads may build one at the same time; one of
 from typing import TYPE_CHECKING
 
 from tlscore._core import CookieKey, KeyLog
-from tlscore.iana import ExtensionType, ProtocolVersion
+from tlscore.iana import ClientCertificateType, ExtensionType, ProtocolVersion
 from tlscore.settings import Limits
+from tlscore.version_lists import fitting
 from tlscore.wire import (
     Alpn,
     Certificate,
+    Certificate12,
     CertificateAuthorities,
     CertificateEntry,
     CertificateRequest,
+    CertificateRequest12,
+    EcPointFormats,
     EncryptedExtensions,
+    ExtendedMainSecret,
     Extension,
     Extensions,
     PostHandshakeAuth,
     RecordSizeLimit,
+    RenegotiationInfo,
     ServerName,
     SignatureAlgorithms,
     SignatureAlgorithmsCert,
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
 
 # What this end takes where the configuration sets no record_size_limit: the most that TLS 1.3 allows (RFC 8449 4).
 FULL_RECORD = 2**14 + 1
+# RFC 8422 5.1.2: the one point format that is left.
+UNCOMPRESSED = 0
 # Distinct EncryptedExtensions kept: one for each combination of application protocol and the two answers.
 _KEPT_ANSWERS = 64
 # Hosts whose server_name extension a client configuration keeps.
@@ -63,12 +71,28 @@ def raw_block(code: int, data: bytes) -> Block:
 class Plan:
     """What both ends prepare."""
 
-    __slots__ = ("_certificates", "_limits", "_padding", "_threshold", "alpn", "key_log")
+    __slots__ = (
+        "_certificates",
+        "_limits",
+        "_padding",
+        "_threshold",
+        "alpn",
+        "key_log",
+        "newer",
+        "older",
+        "schemes12",
+        "suites12",
+    )
 
     def __init__(self, config: "Config") -> None:
         self.key_log = KeyLog(config.key_log) if config.key_log is not None else None
         self.alpn = tuple([name.encode("ascii") for name in config.alpn])
-        self._certificates: dict[int, tuple[Identity, bytes]] = {}
+        self._certificates: dict[tuple[int, int], tuple[Identity, bytes]] = {}
+        self.newer = ProtocolVersion.TLS13 in config.versions
+        self.older = ProtocolVersion.TLS12 in config.versions
+        older = (ProtocolVersion.TLS12,) if self.older else ()
+        self.suites12 = fitting("suites", config.suites, older)
+        self.schemes12 = fitting("schemes", config.schemes, older)
         self._limits = _limits(config.limits) if config.limits != Limits() else None
         self._padding = (config.padding.kind, config.padding.value) if config.padding.kind != "none" else None
         self._threshold = config.interpreter_release_threshold
@@ -81,12 +105,15 @@ class Plan:
         if self._padding is not None:
             layer._set_padding(*self._padding)
 
-    def certificate(self, identity: "Identity") -> bytes:
+    def certificate(self, identity: "Identity", version: int = ProtocolVersion.TLS13) -> bytes:
         """The Certificate message of the main handshake for an identity."""
-        known = self._certificates.get(id(identity))
+        key = (id(identity), version)
+        known = self._certificates.get(key)
         if known is None:
+            newer = version == ProtocolVersion.TLS13
+            made = certificate_message(identity.chain, b"") if newer else encode(Certificate12(identity.chain))
             # The identity is kept beside the message, so that its id cannot pass to another one.
-            known = self._certificates[id(identity)] = (identity, certificate_message(identity.chain, b""))
+            known = self._certificates[key] = (identity, made)
         return known[1]
 
 
@@ -104,7 +131,16 @@ def certificate_message(chain: tuple[bytes, ...], context: bytes) -> bytes:
 class ClientPlan(Plan):
     """The parts of a ClientHello that every connection repeats."""
 
-    __slots__ = ("_names", "after_share", "before_share", "config", "offered", "offered_with_name", "suites")
+    __slots__ = (
+        "_names",
+        "after_share",
+        "before_share",
+        "config",
+        "offered",
+        "offered_with_name",
+        "suites",
+        "versions_first",
+    )
 
     def __init__(self, config: "ClientConfig") -> None:
         super().__init__(config)
@@ -116,18 +152,20 @@ class ClientPlan(Plan):
         # "signature_algorithms_cert" extension."
         if config.cert_schemes and config.cert_schemes != config.schemes:
             before.append(SignatureAlgorithmsCert(config.cert_schemes))
-        after: list[Extension] = []
+        after: list[Extension] = _offer_of_tls12() if self.older else []
         if self.alpn:
             after.append(Alpn(self.alpn))
         if config.record_size_limit is not None:
             after.append(RecordSizeLimit(config.record_size_limit))
-        if config.certificate_authorities:
+        if config.certificate_authorities and self.newer:
             after.append(CertificateAuthorities(config.certificate_authorities))
-        if config.post_handshake_auth:
+        if config.post_handshake_auth and self.newer:
             after.append(PostHandshakeAuth())
-        self.before_share = self.versions_and_groups(()) + tuple([block(value) for value in before])
+        self.versions_first = self.versions_and_groups(())
+        self.before_share = tuple([block(value) for value in before])
         self.after_share = tuple([block(value) for value in after])
-        self.offered = frozenset([ExtensionType.key_share, *[code for code, _ in self.before_share + self.after_share]])
+        codes = [code for code, _ in self.versions_first + self.before_share + self.after_share]
+        self.offered = frozenset([*codes, ExtensionType.key_share] if self.newer else codes)
         self.offered_with_name = self.offered | {ExtensionType.server_name}
 
     def server_name(self, host: bytes) -> Block:
@@ -143,36 +181,62 @@ class ClientPlan(Plan):
         """supported_versions and supported_groups, with a reserved value in front of each where asked for."""
         # RFC 9846 4.3.1: "Implementations of this specification MUST send this extension in the ClientHello containing
         # all versions of TLS which they are prepared to negotiate"
-        versions = SupportedVersions((*grease, ProtocolVersion.TLS13))
-        return block(versions), block(SupportedGroups((*grease, *self.config.groups)))
+        groups = block(SupportedGroups((*grease, *self.config.groups)))
+        # Without TLS 1.3 this is a ClientHello of RFC 5246, which knows no such extension.
+        return (block(SupportedVersions((*grease, *self.config.versions))), groups) if self.newer else (groups,)
+
+
+def _offer_of_tls12() -> list[Extension]:
+    """What a ClientHello holds for TLS 1.2 alone."""
+    # RFC 7627 5.2: "In all handshakes, a client implementing this document MUST send the "extended_master_secret"
+    # extension in its ClientHello."
+    # RFC 5746 3.4: "The client MUST include either an empty "renegotiation_info" extension, or the
+    # TLS_EMPTY_RENEGOTIATION_INFO_SCSV signaling cipher suite value in the ClientHello."
+    return [ExtendedMainSecret(), RenegotiationInfo(b""), EcPointFormats((UNCOMPRESSED,))]
 
 
 class ServerPlan(Plan):
     """The messages that a server repeats."""
 
-    __slots__ = ("_answers", "config", "cookie_key", "own_limit", "request", "request_codes", "selections")
+    __slots__ = (
+        "_answers",
+        "config",
+        "cookie_key",
+        "own_limit",
+        "request",
+        "request12",
+        "request_codes",
+        "schemes13",
+        "selections",
+    )
 
     def __init__(self, config: "ServerConfig") -> None:
         super().__init__(config)
         self.config = config
         self.own_limit = config.record_size_limit or FULL_RECORD
         self.cookie_key = CookieKey() if config.hello_retry_cookie else None
+        self.schemes13 = fitting("schemes", config.schemes, (ProtocolVersion.TLS13,))
         extensions = self._request_extensions()
         self.request_codes = extensions.codes
         asks = config.client_auth in ("optional", "required")
-        self.request = encode(CertificateRequest(b"", extensions)) if asks else None
+        self.request = encode(CertificateRequest(b"", extensions)) if asks and self.newer else None
+        self.request12 = encode(self._request12()) if asks and self.older else None
         self._answers: dict[tuple[bytes | None, bool, bool], bytes] = {}
         self.selections: dict[tuple[object, ...], Selection] = {}
 
     def _request_extensions(self) -> Extensions:
         config = self.config
         # RFC 9846 4.4.2: "The "signature_algorithms" extension MUST be specified"
-        values: list[Extension] = [SignatureAlgorithms(config.schemes)]
+        values: list[Extension] = [SignatureAlgorithms(self.schemes13)]
         if config.cert_schemes and config.cert_schemes != config.schemes:
             values.append(SignatureAlgorithmsCert(config.cert_schemes))
         if config.certificate_authorities:
             values.append(CertificateAuthorities(config.certificate_authorities))
         return Extensions(values)
+
+    def _request12(self) -> CertificateRequest12:
+        kinds = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
+        return CertificateRequest12(kinds, self.schemes12, self.config.certificate_authorities)
 
     def post_handshake_request(self, context: bytes) -> bytes:
         return encode(CertificateRequest(context, self._request_extensions()))

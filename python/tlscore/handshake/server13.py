@@ -20,20 +20,23 @@ from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule,
 from tlscore.errors import CertificateRequired, IllegalParameter
 from tlscore.handshake import cookie as cookies
 from tlscore.handshake import messages
-from tlscore.handshake.certificate_auth import sign, verify_client_chain, verify_finished, verify_signature
+from tlscore.handshake.certificate_auth import chain_of, sign, verify_client_chain, verify_finished, verify_signature
 from tlscore.handshake.cookie import Retry
 from tlscore.handshake.machine import State, transition
 from tlscore.handshake.negotiation import (
     Offer,
     Selection,
     check_offer,
+    require_tls13,
     select,
+    select_version,
 )
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import KEPT_OFFER_ITEMS, KEPT_SELECTIONS, ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
+from tlscore.handshake.server12 import ExpectClientCertificate12, ExpectClientKeyExchange, answer_client_hello
 from tlscore.iana import NamedGroup, ProtocolVersion
 from tlscore.record import Record
 from tlscore.wire import (
@@ -79,7 +82,10 @@ class ServerState(State):
 
 
 class ExpectClientHello(ServerState):
-    """Nothing has arrived. With stateless cookies, the second ClientHello of another connection may come here."""
+    """Nothing has arrived. With stateless cookies, the second ClientHello of another connection may come here.
+
+    server12.py goes on where the ClientHello selects TLS 1.2.
+    """
 
     stage: ClassVar[int] = 3
     initial: ClassVar[bool] = True
@@ -137,10 +143,18 @@ class ExpectClientFinished(ServerState):
 @transition
 def on_client_hello(
     state: ExpectClientHello, message: ClientHello, out: Output
-) -> ExpectSecondClientHello | ExpectClientCertificate | ExpectClientFinished:
+) -> (
+    ExpectSecondClientHello
+    | ExpectClientCertificate
+    | ExpectClientFinished
+    | ExpectClientCertificate12
+    | ExpectClientKeyExchange
+):
     plan, config = state.plan, state.plan.config
     out.step(trace.STARTED)
-    offer = check_offer(message, config.versions)
+    if select_version(message, config.versions) == ProtocolVersion.TLS12:
+        return answer_client_hello(plan, message, out)
+    offer = check_offer(message)
     out.step(trace.CLIENT_OFFERED)
     out.allow_change_cipher_spec(True)
     if plan.cookie_key is not None and offer.cookie is not None:
@@ -163,7 +177,8 @@ def on_client_hello(
 def on_second_client_hello(
     state: ExpectSecondClientHello, message: ClientHello, out: Output
 ) -> ExpectClientCertificate | ExpectClientFinished:
-    offer = check_offer(message, state.plan.config.versions)
+    require_tls13(message, state.plan.config.versions)
+    offer = check_offer(message)
     # RFC 9846 4.3.2: "the client MUST copy the contents of the extension received in the HelloRetryRequest into a
     # "cookie" extension in the new ClientHello."
     if offer.cookie != state.cookie:
@@ -375,7 +390,7 @@ def on_client_certificate(
     if not message.certificate_list:
         return _without_certificate(state, out)
     out.step(trace.CLIENT_SENT_CERTIFICATE)
-    chain = verify_client_chain(agreed.plan.config, message.certificate_list)
+    chain = verify_client_chain(agreed.plan.config, chain_of(message.certificate_list))
     out.receive(transcript)
     return ExpectClientCertificateVerify(agreed, transcript, state.schedule, chain)
 

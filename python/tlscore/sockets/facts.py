@@ -89,7 +89,7 @@ class SocketFacts:
         """True only where the peer proved an identity that was verified."""
         return self._connection.authenticated
 
-    def export_keying_material(self, label: str | bytes, context: bytes, length: int) -> bytes:
+    def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
         return self._connection.export_keying_material(label, context, length)
 
     def channel_binding(self, kind: str = "tls-exporter") -> bytes:
