@@ -1,10 +1,11 @@
 """Write docs/conformance.md: which sentence of which RFC is obeyed where, and which tests name its section.
 
-The sentences are the ones that the sources quote over the branch that obeys them, `# RFC 9846 4.1.3: "..."` in Python
+The sentences are the ones that the sources quote over the branch that obeys them, `# RFC 9846 4.2.3: "..."` in Python
 and `// RFC 9846 5.1: "..."` in Rust; a quotation may go on over the next comment lines until its closing quote. A
 test belongs to a section when its function (decorators, docstring and comments included) or the comment lines right
 above it name the section. Places are files and functions, never line numbers, so that the page changes only when
-something moved. `--check` writes nothing and fails when the page is out of date.
+something moved. `--check` writes nothing and fails when the page is out of date. A section that RFC 9846 does not have
+fails either way: most such numbers are those of RFC 8446.
 """
 
 import argparse
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "conformance.md"
 SOURCES = ("python/tlscore", "rust/core", "rust/crypto", "rust/ext")
 TESTS = ("tests", *SOURCES[1:])
+MENTIONING = ("python", "rust", "tests", "docs", "examples", "README.md", "SECURITY.md", "CHANGELOG.md")
 
 SECTION = r"(?:[0-9]+(?:\.[0-9]+)*|[A-Z](?:\.[0-9]+)*)"
 QUOTE = re.compile(rf'^\s*(?:#|//[/!]?)\s*RFC (?P<rfc>\d+)(?: section)? (?P<section>{SECTION})\s*:\s*"(?P<text>.*)$')
@@ -30,6 +32,16 @@ COMMENT = re.compile(r"^\s*(?:#|//[/!]?)\s?(?P<text>.*)$")
 MENTION = re.compile(rf"RFC (?P<rfc>\d+)(?: section)? (?P<section>{SECTION})")
 RUST_FUNCTION = re.compile(r"^\s*(?:pub(?:\([a-z]+\))?\s+)?(?:const\s+|unsafe\s+)*fn\s+(?P<name>\w+)")
 RUST_TEST = re.compile(r"^\s*#\[test\]")
+
+# How many sections of the next level each section of RFC 9846 has, from its headings; sections left out have none.
+SUBSECTIONS = {
+    "": 12, "1": 4, "2": 3, "3": 8, "4": 7, "4.2": 4, "4.3": 11, "4.3.8": 2, "4.3.11": 3, "4.4": 2, "4.5": 3,
+    "4.5.1": 3, "4.7": 3, "5": 5, "6": 2, "7": 5, "7.4": 2, "8": 3, "9": 3, "11": 1, "12": 2,
+    "A": 2, "B": 4, "B.3": 5, "B.3.1": 4, "C": 5, "D": 0, "E": 5, "F": 10, "F.1": 6, "F.2": 1, "F.5": 1,
+}  # fmt: skip
+SECTIONS = frozenset("ABCDEF") | {
+    f"{above}.{number}".lstrip(".") for above, count in SUBSECTIONS.items() for number in range(1, count + 1)
+}
 
 HEAD = """# Conformance
 
@@ -184,6 +196,20 @@ def _collect(found: dict[Clause, set[str]], path: Path, lines: list[str], spans:
             found[Clause(int(match["rfc"]), match["section"])].add(f"{_shown(path)}::{spans[position][2]}")
 
 
+def unknown_sections() -> list[str]:
+    """Every mention of a section that RFC 9846 does not have, as "file:line: section"."""
+    found = []
+    for folder in MENTIONING:
+        for path in [ROOT / folder] if (ROOT / folder).is_file() else sorted((ROOT / folder).rglob("*")):
+            if path.suffix not in (".py", ".pyi", ".rs", ".md") or path == PAGE or "_build" in path.parts:
+                continue
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                for match in MENTION.finditer(line):
+                    if match["rfc"] == "9846" and match["section"] not in SECTIONS:
+                        found.append(f"{_shown(path)}:{number}: {match['section']}")
+    return found
+
+
 def page() -> str:
     """The whole page."""
     quoted: dict[Clause, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -219,6 +245,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="write docs/conformance.md")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
     options = parser.parse_args(arguments)
+    if unknown := unknown_sections():
+        sys.stderr.write("RFC 9846 has no such section:\n" + "\n".join(unknown) + "\n")
+        return 1
     wanted = page()
     present = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     if not options.check:

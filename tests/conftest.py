@@ -1,6 +1,5 @@
 """Fixtures that every test may use; the helpers behind them are in tests/support/."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,6 @@ def pytest_report_header() -> list[str]:
         return [f"tlscore: the extension is not built ({error}); run make test"]
     facts = " ".join(f"{name}={value}" for name, value in sorted(_core.build_facts().items()))
     return [f"tlscore: {facts}", f"tlscore: a missing program {'fails' if tools.in_ci() else 'skips'} its tests"]
-
-
-@pytest.fixture(scope="session")
-def require_tool() -> Callable[[str], str]:
-    """Function that gives the path of a program: missing, it fails the test in CI and skips it elsewhere."""
-    return tools.require_tool
-
-
-@pytest.fixture(scope="session")
-def require_vectors() -> Callable[..., Path]:
-    """Function that gives the path of shared test vectors, or skips the test."""
-    return tools.require_vectors
 
 
 @pytest.fixture(scope="session")

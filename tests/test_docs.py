@@ -1,5 +1,6 @@
 """The documentation is true: programs run, links lead somewhere, named tests exist, generated pages are up to date."""
 
+import importlib.util
 import re
 import socket
 import subprocess
@@ -161,6 +162,18 @@ def test_docs_conformance_page_is_up_to_date() -> None:
         text=True,
     )
     assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_sections_that_are_named_exist() -> None:
+    """RFC 9846 numbers its sections anew: a number of RFC 8446 leads nowhere, or to something else."""
+    spec = importlib.util.spec_from_file_location("conformance", REPOSITORY / "docs" / "generate_conformance.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    assert {"4.2.3", "4.3.11.2", "B.3.1.4", "E.4"} <= generator.SECTIONS
+    assert not {"4.1.3", "4.2.11", "4.8", "D.4"} & generator.SECTIONS
+    assert generator.unknown_sections() == []
 
 
 def test_changelog_is_in_the_shape_of_keep_a_changelog() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.support.tools import require_tool
 from tlscore import policies, suites
 from tlscore.cipher_strings import suites_for_config
 from tlscore.errors import ConfigError
@@ -54,7 +55,7 @@ STRINGS = [
 
 
 @pytest.fixture(scope="module")
-def openssl(require_tool: Callable[[str], str]) -> Callable[..., list[list[str]]]:
+def openssl() -> Callable[..., list[list[str]]]:
     program = require_tool("openssl")
 
     def run(string: str, *options: str) -> list[list[str]]:

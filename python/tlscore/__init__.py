@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tlscore.sockets import connect as connect
     from tlscore.sockets import listen as listen
     from tlscore.sockets import wrap_client as wrap_client
+    from tlscore.sockets import wrap_listener as wrap_listener
     from tlscore.sockets import wrap_server as wrap_server
 
 # name -> module that defines it; a module's own name stands for itself.
@@ -78,6 +79,7 @@ _HOMES = {
     "listen": "sockets",
     "policies": "",
     "wrap_client": "sockets",
+    "wrap_listener": "sockets",
     "wrap_server": "sockets",
 }
 
@@ -113,6 +115,7 @@ __all__ = [
     "listen",
     "policies",
     "wrap_client",
+    "wrap_listener",
     "wrap_server",
 ]
 

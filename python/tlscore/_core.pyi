@@ -51,32 +51,115 @@ class RecordLayer:
     def __new__(cls, is_client: bool, /, *args: object, **kwargs: object) -> Self: ...
     # -- application side (hot) --
     def receive(self, wire: Buffer, /) -> None:
-        """Take wire octets from the peer; while the handshake runs this also drives it through `_advance`."""
-    def read(self, /) -> bytes: ...
-    def read_into(self, buffer: Buffer, /) -> int: ...
-    def write(self, data: Buffer, /) -> int: ...
-    def write_many(self, buffers: Sequence[Buffer], /) -> int: ...
-    def write_into(self, data: Buffer, out: Buffer, /) -> int: ...
-    def wire_size(self, octets: int, /) -> int: ...
-    def data_to_send(self, /) -> bytes: ...
+        """Take wire octets from the peer; while the handshake runs, this drives it.
+
+        Takes:    wire: bytes are kept as they are until they are opened; any other buffer is copied.
+        Raises:   the AlertError of what is wrong in the handshake. Records after the handshake are opened, and
+                  complained about, by read, read_into and events.
+        Effects:  in the handshake, messages to send may wait in data_to_send().
+        Source:   RFC 9846 section 5.1.
+        """
+
+    def read(self, /) -> bytes:
+        """Open the complete records that wait, and give their application data.
+
+        Gives:    at most 256 KiB; b"" when more wire octets are needed, or after the peer's close_notify (peer_closed).
+        Raises:   BadRecordMac if a record fails its check; RecordOverflow; HandshakeNotComplete; TruncationError
+                  where the stream ended without close_notify; after a failure the original error.
+        Effects:  read sequence number + 1 per record; the interpreter is released above the threshold (128 KiB).
+        Source:   RFC 9846 section 5.2, 5.5.
+        """
+
+    def read_into(self, buffer: Buffer, /) -> int:
+        """Open every complete record that waits, writing application data into `buffer`.
+
+        Takes:    buffer: writable, contiguous, at least 1 octet. Octets behind those that count may be overwritten.
+        Gives:    octets written, 0..len(buffer); 0 when more wire octets are needed, or after the peer's close_notify.
+        Raises:   as read; BufferError for an empty buffer.
+        Effects:  as read. It stops at each handshake message, alert and change of keys.
+        Source:   RFC 9846 section 5.2, 5.5.
+        """
+
+    def write(self, data: Buffer, /) -> int:
+        """Seal application data; data_to_send() hands out the records.
+
+        Takes:    data: any contiguous buffer.
+        Gives:    len(data): all of it is sealed.
+        Raises:   HandshakeNotComplete; ConnectionClosedError after close(); after a failure the original error.
+        Effects:  write sequence number + 1 per record; keys are updated by themselves before the limit of the AEAD.
+        Source:   RFC 9846 section 5.1, 5.5.
+        """
+
+    def write_many(self, buffers: Sequence[Buffer], /) -> int:
+        """Seal several buffers as one stream of full records.
+
+        Takes:    buffers: a sequence of contiguous buffers.
+        Gives:    the octets of all of them.
+        Raises:   as write.
+        Source:   RFC 9846 section 5.1.
+        """
+
+    def write_into(self, data: Buffer, out: Buffer, /) -> int:
+        """Seal application data into `out`, behind whatever waited to be sent.
+
+        Takes:    data: any contiguous buffer; out: writable, at least wire_size(len(data)) octets, apart from data.
+        Gives:    octets written to `out`; data_to_send() has nothing left then.
+        Raises:   as write; BufferTooSmall; ValueError where data and out share memory.
+        Source:   RFC 9846 section 5.1, 5.5.
+        """
+
+    def wire_size(self, octets: int, /) -> int:
+        """Octets that write_into may need for `octets` of application data, with all that waits to be sent.
+
+        Raises:   OverflowError where no memory holds that much; after a failure the original error.
+        """
+
+    def data_to_send(self, /) -> bytes:
+        """Everything that waits to be sent, once.
+
+        Gives:    wire octets; b"" when nothing waits. After a failure it still hands out what waits: the alert.
+        Raises:   ForkedConnectionError in a child of the process that made the connection.
+        """
+
     # -- descriptor calls: one interpreter-free call each; timeout None = for ever, 0 = do not wait, else seconds --
     def read_from(self, fd: int, buffer: Buffer, timeout: float | None, /) -> int:
-        """Receive and open until application data is there. 0 = close_notify. Raises BlockingIOError / TimeoutError /
-        TruncationError.
+        """Receive from a descriptor and open, until application data is there.
+
+        Takes:    fd: a connected stream socket; buffer: as read_into; timeout: seconds, 0 or None (for ever).
+        Gives:    octets written, at least 1; 0 after the peer's close_notify.
+        Raises:   WantReadError; TimeoutError; TruncationError at end of stream; OSError of the call; as read_into.
+        Effects:  one call without the interpreter; before it waits it sends what the peer may be waiting for.
         """
+
     def read_bytes_from(self, fd: int, limit: int, timeout: float | None, /) -> bytes:
-        """As read_from, giving a bytes object of at most `limit` octets; b"" after close_notify."""
+        """As read_from, into a bytes object of at most `limit` octets, and at most 256 KiB.
+
+        Gives:    b"" after the peer's close_notify.
+        """
 
     def send_to(self, fd: int, data: Buffer, timeout: float | None, /) -> int:
-        """Seal all of `data` and send it; octets of `data` whose records have left. Raises BlockingIOError /
-        TimeoutError.
+        """Seal all of `data` and send it on a descriptor.
+
+        Takes:    timeout: as read_from.
+        Gives:    octets of `data` whose records have left: all of them, but with timeout 0.
+        Raises:   WantWriteError: call again with the same data; TimeoutError: how much has left is not known;
+                  OSError of the system call; as write.
+        Effects:  one call without the interpreter per 256 KiB.
         """
+
     def flush_to(self, fd: int, timeout: float | None, /) -> None:
-        """Send everything that waits (handshake flights, alerts, records that an earlier call could not send)."""
-    def fill_from(self, fd: int, timeout: float | None, /) -> int:
-        """Receive once from the descriptor into the read buffer; octets received, 0 at end of stream. Does not open
-        records.
+        """Send everything that waits: flights, alerts, records that an earlier call could not send.
+
+        Raises:   WantWriteError; TimeoutError; OSError of the system call.
         """
+
+    def fill_from(self, fd: int, timeout: float | None, /) -> int:
+        """Receive once from a descriptor; while the handshake runs, this drives it.
+
+        Gives:    octets received; 0 at end of stream.
+        Raises:   WantReadError; TimeoutError; OSError of the system call; as receive.
+        """
+
     # -- state --
     @property
     def pending_wire(self) -> int:
@@ -103,6 +186,9 @@ class RecordLayer:
         wire is needed or application data stands first."""
     def _poll(self, /) -> None:
         """Open records at the head until application data stands first or nothing whole waits, calling the hooks."""
+    def _require_boundary(self, /) -> None:
+        """Raise unexpected_message where handshake data waits behind the message just taken."""
+
     def _skip_early_data(self, octets: int, /) -> None:
         """Drop up to so many octets of early data that was not accepted; ends with the first record that opens.
 
@@ -159,7 +245,7 @@ class Transcript:
     def select_hash(self, suite: int, /) -> None: ...
     def digest(self, /) -> bytes: ...
     def fold_hello_retry(self, /) -> None:
-        """Replace all messages so far (ClientHello1) by the synthetic message_hash message (RFC 9846 4.4.1)."""
+        """Replace all messages so far (ClientHello1) by the synthetic message_hash message (RFC 9846 4.1)."""
     @staticmethod
     def from_client_hello1_hash(suite: int, digest: bytes, /) -> Transcript:
         """Stateless server: the transcript that starts with message_hash(ClientHello1)."""
@@ -167,7 +253,7 @@ class Transcript:
 
 @final
 class KeyShare:
-    """One ephemeral private key; for one agreement at most (RFC 9846 4.2.8: never one share on two connections)."""
+    """One ephemeral private key; for one agreement at most (RFC 9846 4.3.8: never one share on two connections)."""
 
     @staticmethod
     def generate(group: int, /) -> KeyShare: ...
@@ -238,8 +324,6 @@ class ApplicationSchedule:
     def finished_mac(self, sender_is_client: bool, transcript: Transcript, /) -> bytes:
         """As in HandshakeSchedule (the client's Finished is made after the application secrets are derived)."""
     def verify_finished(self, sender_is_client: bool, transcript: Transcript, verify_data: Buffer, /) -> bool: ...
-    def install_handshake_write(self, layer: RecordLayer, /) -> None: ...
-    def install_handshake_read(self, layer: RecordLayer, /) -> None: ...
     def install_read(self, layer: RecordLayer, /) -> None: ...
     def install_write(self, layer: RecordLayer, /) -> None: ...
     def forget_handshake(self, /) -> None:

@@ -229,7 +229,10 @@ class Connection(ConnectionFacts):
         outcome = self._outcome
         assert outcome is not None
         octets = label.encode("ascii") if isinstance(label, str) else label
-        return outcome.export(octets, context, length)
+        try:
+            return outcome.export(octets, context, length)
+        except ValueError as refused:
+            raise errors.UsageError(str(refused), section="RFC 9846 7.5", code="TLS-EXPORTER") from None
 
     def channel_binding(self, kind: str = "tls-exporter") -> bytes:
         """The channel binding `kind`: "tls-exporter" (RFC 9266), "tls-server-end-point" or, in TLS 1.2, "tls-unique"

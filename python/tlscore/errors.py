@@ -35,7 +35,7 @@ def escape(text: str | bytes, limit: int = TEXT_LIMIT) -> str:
 class TlsError(Exception):
     """Root of every error of this library.
 
-    Takes:    cause: one sentence; remedy: what to do about it; section: the rule, such as "RFC 9846 4.1.3"; code:
+    Takes:    cause: one sentence; remedy: what to do about it; section: the rule, such as "RFC 9846 4.2.3"; code:
               stable, for machines.
     """
 

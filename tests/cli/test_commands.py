@@ -17,6 +17,9 @@ def test_version_names_backend_and_cpu_path(capsys: pytest.CaptureFixture[str]) 
     for word in ("AWS-LC", "ring", "CPU path", "aes-gcm", "chacha20-poly1305", "cryptography", "Python"):
         assert word in text
     assert "unknown" not in text
+    # The values stand in one column: two blanks behind the longest name.
+    column = 2 + len("chacha20-poly1305") + 2
+    assert all(line[column - 2 : column] == "  " and line[column] != " " for line in lines[1:])
 
 
 def test_module_is_the_same_program() -> None:
@@ -44,6 +47,7 @@ def test_unknown_words_are_wrong_use(argv: list[str]) -> None:
         (["bench", "--workload", "fly"], "pingpong"),
         (["bench", "--target", "gnutls"], "known:"),
         (["bench", "--size", "many"], "16K"),
+        (["bench", "--rounds", "0"], "at least 1"),
         (["demo", "--size", "0"], "at least 1"),
     ],
 )

@@ -1,10 +1,7 @@
-"""The examples run as they stand."""
+"""The examples that need no second process run as they stand; the echo pair is tried in tests/test_docs.py."""
 
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,42 +47,3 @@ def test_sans_io_example_moves_octets_by_hand(repository: Path, files: dict[str,
     assert "HandshakeCompleted" in shown
     assert "server read b'hello'" in shown
     assert "the peer has closed: True" in shown
-
-
-@pytest.fixture
-def echo_server(repository: Path, files: dict[str, str]) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, str(repository / "examples" / "server.py"), str(port), files["chain"], files["key"]],
-        stdout=subprocess.DEVNULL,
-    )
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    yield port
-    process.terminate()
-    process.wait(10)
-
-
-def test_client_example_talks_to_server_example(repository: Path, files: dict[str, str], echo_server: int) -> None:
-    """The echo server gives the client's own request back, until the client has had enough of it."""
-    process = subprocess.Popen(
-        [sys.executable, str(repository / "examples" / "client.py"), "127.0.0.1", str(echo_server), files["ca"]],
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        seen = b""
-        while b"Connection: close\r\n\r\n" not in seen:
-            piece = process.stdout.readline()
-            assert piece
-            seen += piece
-        assert b"TLSv1.3" in seen or b"GET / HTTP/1.1" in seen
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.certificates import make_key
 from tests.support.peers import RawClient, failure
-from tlscore import ServerConfig, errors
+from tlscore import Identity, ServerConfig, errors
 from tlscore._core import KeyShare, random_bytes
 from tlscore.iana import NamedGroup, SignatureScheme
 from tlscore.wire import (
@@ -107,6 +107,35 @@ def test_server_checks_the_extensions_of_the_client_hello(server_config, values,
     server, raw = server_config.replace(versions="1.3").connection(), RawClient()
     raw.hello(raw.hello_message(*values, drop=drop))
     refuses(server, raw, expected)
+
+
+def test_server_signs_nothing_for_a_client_hello_that_it_refuses(issued):
+    # Signing is what costs a server most: everything that can be checked is checked before it.
+    asked = []
+
+    class Counting:
+        def sign(self, scheme, data):
+            asked.append(scheme)
+            return b""
+
+    config = ServerConfig.simple(identity=Identity.from_signer(issued.chain_der, Counting()), alpn=("h2",))
+    for values, drop, expected in (
+        ((), (GROUPS,), errors.MissingExtension),
+        ((), (SHARES,), errors.MissingExtension),
+        ((SignatureAlgorithms((0x0401, 0x0201)),), (), errors.HandshakeFailure),
+        ((SupportedGroups((0x0100, 0x2A2A)), KeyShareClientHello(())), (), errors.HandshakeFailure),
+        ((KeyShareClientHello((KeyShareEntry(X25519, bytes(32)),)),), (), errors.IllegalParameter),
+        ((Alpn((b"http/1.1",)),), (), errors.NoApplicationProtocol),
+        ((RecordSizeLimit(63),), (), errors.IllegalParameter),
+    ):
+        raw = RawClient()
+        raw.hello(raw.hello_message(*values, drop=drop))
+        refuses(config.connection(), raw, expected)
+    assert not asked
+    raw = RawClient()
+    raw.hello(raw.hello_message())
+    assert isinstance(failure(config.connection().receive, raw.wire()), errors.InternalError)
+    assert len(asked) == 1
 
 
 def test_server_names_both_lists_of_versions(server_config):

@@ -7,8 +7,8 @@ import pytest
 from tests.support.peers import RawClient, RawServer, failure
 from tests.support.standing import client_config, issued, server_config
 from tlscore import errors
-from tlscore.iana import AlertDescription
-from tlscore.wire import EarlyDataIndication, RecordSizeLimit
+from tlscore.iana import AlertDescription, NamedGroup
+from tlscore.wire import EarlyDataIndication, RecordSizeLimit, encode
 
 CHANGE_CIPHER_SPEC = b"\x14\x03\x03\x00\x01\x01"
 
@@ -49,3 +49,22 @@ def test_server_skips_early_data_of_any_length(octets):
     server.receive(b"\x17\x03\x03" + octets.to_bytes(2, "big") + bytes(octets))
     server.receive(client.finished().wire())
     assert server.handshake_complete
+
+
+def test_server_refuses_a_second_client_hello_that_does_not_wait_for_the_retry():
+    # RFC 9846 4.2.4: the retry tells what the second ClientHello must hold; what came before it cannot know.
+    client = RawClient(groups=(NamedGroup.secp256r1, NamedGroup.x25519))
+    hello = encode(client.hello_message())
+    server = server_config(groups=("x25519",), key_shares=("x25519",)).connection()
+    assert type(failure(server.receive, record(hello + hello[:4]))) is errors.UnexpectedMessage
+
+
+def test_client_refuses_a_server_hello_that_does_not_wait_for_the_second_client_hello():
+    client = client_config(groups=("x25519", "secp256r1"), key_shares=("x25519",)).connection("example.org")
+    server = RawServer(issued(), client)
+    retry = encode(server.retry_message())
+    assert type(failure(client.receive, record(retry + b"\x02\0\0\x40"))) is errors.UnexpectedMessage
+
+
+def record(content: bytes) -> bytes:
+    return b"\x16\x03\x03" + len(content).to_bytes(2, "big") + content

@@ -53,7 +53,7 @@ def test_random_octets_end_in_an_alert_or_wait(wire: bytes, role: int) -> None:
     error = ended(lambda: end.receive(wire), end.eof)
     assert error is not None, "the end of the stream was taken for a clean one"
     assert end.error is error
-    assert not isinstance(error, errors.InternalError)
+    assert not (isinstance(error, errors.InternalError) and error.sender == "us")
     assert len(str(error)) <= 1000
 
 
@@ -72,7 +72,7 @@ def test_random_records_at_any_step_end_in_an_alert_or_wait(kind: int, content: 
     record = bytes((kind,)) + b"\x03\x03" + len(content).to_bytes(2, "big") + content
     error = ended(lambda: end.receive(record), end.events, end.eof)
     assert error is not None, "the end of the stream was taken for a clean one"
-    assert not isinstance(error, errors.InternalError)
+    assert not (isinstance(error, errors.InternalError) and error.sender == "us")
     assert not end.handshake_complete
 
 
@@ -85,7 +85,7 @@ def test_random_handshake_messages_end_in_an_alert_or_wait(kind: int, body: byte
     message = bytes((kind,)) + len(body).to_bytes(3, "big") + body
     error = failure(ends[role].receive, b"\x16\x03\x03" + len(message).to_bytes(2, "big") + message)
     assert isinstance(error, errors.AlertError)
-    assert not isinstance(error, errors.InternalError)
+    assert not (isinstance(error, errors.InternalError) and error.sender == "us")
 
 
 @settings(max_examples=200, deadline=None, database=None)
@@ -96,7 +96,7 @@ def test_random_octets_after_the_handshake_never_become_data(wire: bytes) -> Non
     error = ended(lambda: server.receive(wire), lambda: got.append(server.read()), server.eof)
     assert b"".join(got) == b""
     assert error is not None, "the end of the stream was taken for a clean one"
-    assert not isinstance(error, errors.InternalError)
+    assert not (isinstance(error, errors.InternalError) and error.sender == "us")
 
 
 @pytest.mark.parametrize("type_octet", [t for t in range(256) if t not in (20, 21, 22, 23)])

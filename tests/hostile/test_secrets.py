@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.forger import logged, read_key_log
+from tests.support.forger import logged
 from tests.support.memory import REPOSITORY, environment
-from tests.support.peers import RawClient, failure, pump
+from tests.support.peers import failure, pump
 from tests.support.standing import (
     NAME,
-    carry,
     client_config,
     client_identity,
     connected,
@@ -381,6 +380,3 @@ def test_exporter_is_bound_to_label_context_and_connection() -> None:
     }
     assert len(exported) == 8
     assert client.export_keying_material("EXPORTER-a", b"", 32) == server.export_keying_material("EXPORTER-a", b"", 32)
-    carry(client, server)
-    assert read_key_log(Path(os.devnull)) == {}
-    assert RawClient().layer.counters == (0, 0, 0, 0)

@@ -1,9 +1,11 @@
 """connect, listen and accept; what they refuse; and that one bad client costs a listener nothing."""
 
+import errno
 import socket
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ import tlscore
 from tests.sockets.conftest import NAME, Configs
 from tlscore import ConfigError, HandshakeTimeout, TlsListener, TransportError, WantReadError, errors
 from tlscore.sockets import wrap_client, wrap_listener, wrap_server
+from tlscore.sockets.checks import transport_error
 
 
 def serve(listener: TlsListener, clients: int = 1) -> threading.Thread:
@@ -69,6 +72,92 @@ def test_host_is_the_name_to_verify_when_none_is_given(configs: Configs) -> None
 def test_unix_socket_needs_a_name(configs: Configs) -> None:
     with pytest.raises(ConfigError, match="server_name"):
         tlscore.connect("/nowhere", configs.client)
+
+
+@pytest.mark.parametrize(
+    ("address", "repair"),
+    [
+        ("https://localhost", '("localhost", 443)'),
+        ("HTTPS://localhost:8443/path", '("localhost", 8443)'),
+        ("localhost:443", '("localhost", 443)'),
+        ("[::1]:443", '("::1", 443)'),
+    ],
+)
+def test_text_that_is_no_path_is_refused_with_the_repair(configs: Configs, address: str, repair: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tlscore.connect(address, configs.client, server_name=NAME)
+    assert repair in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        tlscore.listen(address, configs.server)
+    assert repair in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["./socket:1", "run:1/socket", "\0abstract:1", "/run/socket:1"])
+def test_paths_of_sockets_are_taken_as_paths(configs: Configs, path: str) -> None:
+    with pytest.raises(TransportError):
+        tlscore.connect(path, configs.client, server_name=NAME)
+
+
+def test_configuration_of_the_other_role_is_refused_before_anything_is_sent(
+    configs: Configs, resources: ExitStack
+) -> None:
+    one, two = socket.socketpair()
+    resources.callback(one.close)
+    resources.callback(two.close)
+    listening = resources.enter_context(socket.create_server(("127.0.0.1", 0)))
+    client: Any = configs.client
+    server: Any = configs.server
+    nothing: Any = None
+    for call in (
+        lambda: tlscore.connect(listening.getsockname(), server),
+        lambda: wrap_client(one, server, NAME),
+        lambda: tlscore.connect(listening.getsockname(), nothing),
+    ):
+        with pytest.raises(ConfigError, match=r"takes a ClientConfig\. build one: ClientConfig\.simple"):
+            call()
+    for call in (
+        lambda: tlscore.listen(("127.0.0.1", 0), client),
+        lambda: wrap_server(one, client),
+        lambda: wrap_listener(listening, client),
+    ):
+        with pytest.raises(
+            ConfigError, match=r"a ClientConfig; \w+\(\) takes a ServerConfig\. build one: ServerConfig"
+        ):
+            call()
+    # Nothing was sent, and the sockets are still the caller's.
+    two.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        two.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "remedy"),
+    [
+        (OSError(errno.EADDRINUSE, "in use"), "reuse_port"),
+        (OSError(errno.EACCES, "denied"), "below 1024"),
+        (OSError(errno.ECONNREFUSED, "refused"), "start the server"),
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), "DNS"),
+        (OSError(errno.ENETUNREACH, "unreachable"), "IPv6"),
+        (OSError(errno.ETIMEDOUT, "timed out"), "firewall"),
+        (OSError(errno.ECONNRESET, "reset"), "proxy"),
+        (OSError(errno.EPIPE, "broken"), "proxy"),
+        (OSError(errno.EMFILE, "too many"), "ulimit"),
+        (OSError(errno.EIO, "something else"), "network"),
+        (RuntimeError("no number"), "network"),
+    ],
+    ids=str,
+)
+def test_failure_of_the_system_tells_what_to_do(failure: Exception, remedy: str) -> None:
+    error = transport_error(failure, "no connection")
+    assert remedy in error.remedy
+    assert str(failure) in error.cause
+    assert error.errno == getattr(failure, "errno", None)
+
+
+def test_unknown_host_is_a_typed_error(configs: Configs) -> None:
+    with pytest.raises(TransportError, match="resolve names") as caught:
+        tlscore.connect(("no-such-host.invalid", 443), configs.client)
+    assert isinstance(caught.value.__cause__, socket.gaierror)
 
 
 def test_refused_connection_is_a_typed_error(configs: Configs) -> None:

@@ -117,6 +117,7 @@ def test_handshake_ends_at_its_deadline_when_the_peer_is_silent(configs: Configs
     assert 0.15 < time.monotonic() - start < 2
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.stage is not None
+    assert "within 0.2 seconds: the last step was 5, the client waits for the server" in str(caught.value)
     with pytest.raises(HandshakeTimeout) as again:
         client.recv(1)
     assert again.value is caught.value
@@ -146,6 +147,17 @@ def test_handshake_ends_at_its_deadline_when_the_peer_drips(configs: Configs, re
     finally:
         stop.set()
         dripper.join()
+
+
+def test_timeout_of_a_server_says_that_no_hello_came(configs: Configs, resources: ExitStack) -> None:
+    one, two = socket.socketpair()
+    resources.callback(one.close)
+    two.settimeout(0.1)
+    server = wrap_server(two, configs.server, do_handshake=False)
+    resources.callback(server.close)
+    # The socket's own timeout is the shorter one here.
+    with pytest.raises(HandshakeTimeout, match=r"within 0\.1 seconds: no whole ClientHello came"):
+        server.do_handshake()
 
 
 def test_handshake_ends_at_its_deadline_when_non_blocking(configs: Configs, resources: ExitStack) -> None:

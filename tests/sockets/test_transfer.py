@@ -7,9 +7,11 @@ import threading
 import pytest
 
 from tests.sockets.conftest import Pair
-from tlscore import TlsSocket
+from tlscore import TlsSocket, WantWriteError
 
 MIB = 1024 * 1024
+# What one receive of the system may bring, with what one record leaves over.
+AHEAD = MIB
 
 
 def receive_all(tls: TlsSocket, octets: int) -> bytes:
@@ -166,3 +168,32 @@ def test_reader_answers_key_update_without_writing(pair: Pair) -> None:
             tls.recv(1)
     # The server only read, and its answer left before it would have waited: one key update received.
     assert client.connection.counters[2] == 1
+
+
+def test_socket_reads_no_more_ahead_than_one_buffer(pair: Pair) -> None:
+    """A peer that sends without end fills the kernel's buffer and ours, and then waits."""
+    client, server = pair()
+    data = bytes(32 << 20)
+    sender = threading.Thread(target=client.sendall, args=(data,))
+    sender.start()
+    received, ahead = 0, 0
+    while received < 1000:
+        received += len(server.recv(1))
+        ahead = max(ahead, server.connection.buffered_wire + server.pending())
+    while received < len(data):
+        received += len(server.recv(1 << 20))
+    sender.join(10)
+    assert ahead <= AHEAD
+
+
+def test_socket_queues_no_more_than_one_call_when_the_peer_does_not_read(pair: Pair) -> None:
+    client, _ = pair()
+    client.setblocking(False)
+    data = bytes(65536)
+    refused = 0
+    while refused < 100:
+        try:
+            client.send(data)
+        except WantWriteError:
+            refused += 1
+        assert client.connection.pending_wire <= client.connection.wire_size(len(data))

@@ -5,10 +5,8 @@ promised to install it, and a skip would hide that nothing was compared. On anyb
 and the reason says what to install. Vectors live beside the repository; they are always optional.
 """
 
-import json
 import os
 import shutil
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,6 @@ PACKAGES = {
     "gnutls-cli": "gnutls-bin",
     "gnutls-serv": "gnutls-bin",
     "curl": "curl",
-    "valgrind": "valgrind",
     "cargo": "cargo",
 }
 
@@ -49,13 +46,3 @@ def require_vectors(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"the test vectors {'/'.join(parts)} are not in {VECTORS}; TLSCORE_VECTORS names another folder")
     return path
-
-
-@cache
-def _load(path: Path) -> object:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def load_vectors(*parts: str) -> object:
-    """Parsed JSON of one vector file; read once in a run."""
-    return _load(require_vectors(*parts))

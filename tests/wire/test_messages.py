@@ -1,30 +1,24 @@
 """Messages: round trips, known bytes, and what every truncation and mutation does."""
 
 import json
-import os
 import pickle
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.tools import require_vectors
 from tests.wire.samples import MESSAGE_SAMPLES, MESSAGE_STRATEGIES
 from tlscore import errors
 from tlscore import wire as w
 from tlscore.iana import HandshakeType
 
-ROOT = Path(__file__).resolve().parents[2]
-VECTORS = Path(os.environ.get("TLSCORE_VECTORS", ROOT.parent / "shared" / "vectors"))
-
 
 def rfc8448(name: str) -> bytes:
     """A plaintext record of RFC 8448 section 3, without its record header."""
-    path = VECTORS / "rfc8448-section3.json"
-    if not path.exists():
-        pytest.skip(f"{path} is not there; TLSCORE_VECTORS names the folder of the vectors")
-    return bytes.fromhex(json.loads(path.read_text())["values"][name])[5:]
+    vectors = json.loads(require_vectors("rfc8448-section3.json").read_text())
+    return bytes.fromhex(vectors["values"][name])[5:]
 
 
 @pytest.mark.parametrize("name", MESSAGE_SAMPLES)

@@ -167,6 +167,7 @@ def on_hello_retry_request(
     state: ExpectServerHello, message: HelloRetryRequest, out: Output
 ) -> ExpectServerHelloAfterRetry:
     context, transcript = state.context, state.transcript
+    out.require_boundary()
     check_retry(message, context.hello, tuple([share.group for share in state.shares]))
     out.step(trace.SERVER_ASKED_RETRY)
     transcript.select_hash(message.cipher_suite)

@@ -126,6 +126,10 @@ class Output:
         self.layer._set_own_record_size_limit(own)
         self.layer._set_peer_record_size_limit(peer)
 
+    def require_boundary(self) -> None:
+        """Refuse handshake data behind the message being handled: the peer must wait for our answer to it."""
+        self.layer._require_boundary()
+
     def skip_early_data(self, octets: int) -> None:
         """Pass over early data that we do not accept, up to `octets`."""
         self.layer._skip_early_data(octets)

@@ -212,6 +212,7 @@ def send_hello_retry_request(
     state: ExpectClientHello, message: ClientHello, selection: Selection, transcript: Transcript, out: Output
 ) -> ExpectSecondClientHello:
     plan = state.plan
+    out.require_boundary()
     retry = Retry(selection.suite, selection.group, transcript.digest(), cookies.stable_digest(out.raw))
     cookie = cookies.seal(plan.cookie_key, retry, state.cookie_context) if plan.cookie_key is not None else None
     transcript.fold_hello_retry()

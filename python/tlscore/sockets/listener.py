@@ -9,7 +9,8 @@ import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from tlscore import errors
-from tlscore.sockets.stream import TlsSocket, check_stream, start, transport_error
+from tlscore.sockets.checks import check_stream, transport_error
+from tlscore.sockets.stream import TlsSocket, start
 
 if TYPE_CHECKING:
     from tlscore.config import ServerConfig
@@ -68,19 +69,28 @@ class TlsListener:
             return sock, address
 
     def settimeout(self, seconds: float | None) -> None:
-        """How long `accept` waits for a client to connect."""
+        """How long `accept` waits for a client to connect: None for ever, 0 not at all (WantReadError), else
+        seconds. The handshake has its own deadline.
+
+        Raises:   ValueError if seconds is negative.
+        """
         self._sock.settimeout(seconds)
 
     def gettimeout(self) -> float | None:
+        """What `settimeout` set."""
         return self._sock.gettimeout()
 
     def fileno(self) -> int:
+        """The descriptor, readable for select and poll when a client waits; -1 when closed."""
         return self._sock.fileno()
 
     def getsockname(self) -> Any:
+        """The address that it listens at, as `socket` gives it: (host, port) for IPv4, with the port that was taken
+        where 0 was asked for; the path of a Unix socket."""
         return self._sock.getsockname()
 
     def close(self) -> None:
+        """Stop listening. Connections that were accepted go on; the file of a Unix socket stays."""
         self._sock.close()
 
     def __enter__(self) -> Self:

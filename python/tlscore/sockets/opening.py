@@ -8,8 +8,9 @@ import socket
 from typing import TYPE_CHECKING
 
 from tlscore import errors
+from tlscore.sockets.checks import SILENT, check_address, check_config, transport_error
 from tlscore.sockets.listener import TlsListener, listens
-from tlscore.sockets.stream import TlsSocket, start, transport_error
+from tlscore.sockets.stream import TlsSocket, start
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -27,14 +28,21 @@ def connect(
 ) -> TlsSocket:
     """Connect to a server and run the handshake.
 
-    Takes:    address: (host, port), or the path of a Unix socket; server_name: the name to ask for and to verify, the
-              host where not given; verify_as: another name to verify; timeout: seconds for the connection of the
-              stream, and then the socket's timeout. The handshake has its own deadline, config.handshake_timeout.
-    Raises:   TransportError where no stream can be made; OperationTimeout; HandshakeTimeout; AlertError.
+    Takes:    address: (host, port), or the path of a Unix socket; config: whom to trust and what to offer, built once
+              and shared; server_name: the name to ask for and to verify, the host where not given; verify_as: another
+              name to verify; timeout: seconds for the connection of the stream, and then the socket's timeout. The
+              handshake has its own deadline, config.handshake_timeout.
+    Gives:    a connected socket; the server is verified as the configuration demands.
+    Raises:   ConfigError, before anything is sent, for a configuration, address or name that cannot work;
+              TransportError where no stream can be made; OperationTimeout; HandshakeTimeout; AlertError.
     """
+    check_config(config, "client", "connect")
+    check_address(address)
     if server_name is None:
         if isinstance(address, str):
-            raise errors.ConfigError("a Unix socket has no host to verify", remedy="give server_name=")
+            raise errors.ConfigError(
+                "a Unix socket has no host to verify", remedy="give server_name=, or the address as (host, port)"
+            )
         server_name = address[0]
     # Built first: a mistake in it must not cost a connection.
     connection = config.connection(server_name, verify_as=verify_as)
@@ -56,7 +64,9 @@ def _open_stream(address: tuple[str, int] | str, timeout: float | None) -> socke
             raise
         return sock
     except TimeoutError as error:
-        raise errors.OperationTimeout(f"no connection to {where} within {timeout} seconds") from error
+        # The system has a limit of its own, which may come first.
+        within = f"within {timeout:g} seconds" if timeout is not None and error.errno is None else f"in time: {error}"
+        raise errors.OperationTimeout(f"no connection to {where} {within}", remedy=SILENT) from error
     except OSError as error:
         raise transport_error(error, f"no connection to {where}") from error
 
@@ -69,7 +79,18 @@ def listen(
     reuse_port: bool = False,
     handshake_on_accept: bool = True,
 ) -> TlsListener:
-    """Listen at (host, port), or at the path of a Unix socket; port 0 takes a free one (see `getsockname`)."""
+    """Listen for clients.
+
+    Takes:    address: (host, port), where port 0 takes a free one (see `getsockname`), or the path of a Unix socket;
+              config: who the server is, built once and shared; backlog: clients that may wait for `accept`, the
+              system's own number where not given; reuse_port: several listeners may share the port;
+              handshake_on_accept: False leaves the handshake to the first call on the accepted socket.
+    Gives:    a listener, whose `accept` gives TLS sockets.
+    Raises:   ConfigError for what is no ServerConfig and no address; TransportError where the system refuses the
+              address.
+    """
+    check_config(config, "server", "listen")
+    check_address(address)
     try:
         if isinstance(address, str):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -88,7 +109,12 @@ def listen(
 
 
 def wrap_listener(sock: socket.socket, config: "ServerConfig", *, handshake_on_accept: bool = True) -> TlsListener:
-    """TLS for every client that a listening socket accepts."""
+    """TLS for every client that a listening socket accepts; the socket belongs to the result from here on.
+
+    Takes:    sock: listens already; config, handshake_on_accept: as listen.
+    Raises:   ConfigError for a socket that does not listen, or what is no ServerConfig.
+    """
+    check_config(config, "server", "wrap_listener")
     return TlsListener(sock, config, handshake_on_accept=handshake_on_accept)
 
 
@@ -103,10 +129,13 @@ def wrap_client(
 ) -> TlsSocket:
     """TLS as client over a connected socket, which belongs to the result from here on.
 
-    Takes:    do_handshake: run it now (never on a non-blocking socket: call `do_handshake()` there); leftover: octets
-              that were read before the upgrade of a plaintext protocol and not used: there must be none.
-    Raises:   as connect; on an error of the handshake the socket is closed.
+    Takes:    server_name, verify_as, config: as connect; do_handshake: run it now (never on a non-blocking socket: call
+              `do_handshake()` there); leftover: octets that were read before the upgrade of a plaintext protocol and
+              not used: there must be none.
+    Raises:   UsageError if octets are left over; ConfigError for what is no ClientConfig, no name or no stream socket;
+              HandshakeTimeout, AlertError and TransportError from the handshake, after which the socket is closed.
     """
+    check_config(config, "client", "wrap_client")
     _check_upgrade(leftover)
     return start(sock, config.connection(server_name, verify_as=verify_as), config.handshake_timeout, do_handshake)
 
@@ -114,7 +143,14 @@ def wrap_client(
 def wrap_server(
     sock: socket.socket, config: "ServerConfig", *, do_handshake: bool = True, leftover: "Buffer" = b""
 ) -> TlsSocket:
-    """TLS as server over an accepted socket, which belongs to the result from here on. As wrap_client."""
+    """TLS as server over an accepted socket, which belongs to the result from here on.
+
+    Takes:    sock: accepted, or connected otherwise; config: as listen; do_handshake, leftover: as wrap_client.
+    Raises:   UsageError if octets are left over; ConfigError for what is no ServerConfig, a socket that listens or is
+              no stream; HandshakeTimeout, AlertError and TransportError from the handshake, after which the socket is
+              closed.
+    """
+    check_config(config, "server", "wrap_server")
     if listens(sock):
         raise errors.ConfigError("the socket listens", remedy="use wrap_listener, whose accept() gives TLS sockets")
     _check_upgrade(leftover)

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Self
 
-from tlscore import errors
+from tlscore import errors, trace
+from tlscore.sockets.checks import check_stream, transport_error
 from tlscore.sockets.facts import SocketFacts
 
 if TYPE_CHECKING:
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
 
     from tlscore.connection import Connection
 
-# One bytes object holds at most this much: larger ones cost more in page faults than in decryption.
-RECV_LIMIT = 256 * 1024
 # How long a last alert or close_notify may wait for room in the send buffer; closing never hangs.
 FAREWELL_SECONDS = 0.5
-# Receive buffers of `recv`, shared by all sockets: an idle connection holds none. A call takes one out while it uses
-# it, so that a signal handler or another thread that receives in between gets another one.
 # What a closing socket takes out of its receive buffer: unread octets make the kernel answer with a reset, which
 # destroys data that the peer has not read yet.
 FAREWELL_DRAIN = 1024 * 1024
@@ -45,6 +42,7 @@ class TlsSocket(SocketFacts):
 
     __slots__ = (
         "__weakref__",
+        "_allowed",
         "_close_wanted",
         "_closing",
         "_deadline",
@@ -63,7 +61,11 @@ class TlsSocket(SocketFacts):
         self._connection = connection
         self._fd = sock.fileno()
         self._timeout = sock.gettimeout()
+        if self._timeout:
+            # Timeouts are kept here. One on the socket itself would make Python wait in each raw call of a farewell.
+            sock.settimeout(None)
         self._handshake_timeout = handshake_timeout
+        self._allowed = float("inf")
         self._deadline: float | None = None
         self._ready = False
         self._closing = False
@@ -80,10 +82,12 @@ class TlsSocket(SocketFacts):
         Takes:    buffer: writable; nbytes: take at most so many octets, 0 for the whole buffer.
         Gives:    octets written, at least 1; 0 when the peer has sent close_notify (or the buffer is empty).
         Raises:   WantReadError when non-blocking; TimeoutError; TruncationError at end of stream without close_notify;
-                  AlertError when the peer breaks the protocol or says that we did.
+                  AlertError when the peer breaks the protocol or says that we did; ValueError if nbytes is negative.
         Effects:  the interpreter is released while waiting.
         """
-        target = buffer if nbytes <= 0 else memoryview(buffer).cast("B")[:nbytes]
+        if nbytes < 0:
+            raise ValueError("recv_into: nbytes must not be negative")
+        target = buffer if nbytes == 0 else memoryview(buffer).cast("B")[:nbytes]
         in_use = self._in_use
         in_use.append(None)
         try:
@@ -105,7 +109,9 @@ class TlsSocket(SocketFacts):
         """Receive at most `nbytes` octets of application data, and at most 256 KiB; b"" when the peer has sent
         close_notify.
 
-        Raises:   as recv_into.
+        Takes:    nbytes: 0 or more; 0 gives b"" at once.
+        Gives:    1..nbytes octets, or b"".
+        Raises:   ValueError if nbytes is negative; else as recv_into.
         """
         if nbytes < 0:
             raise ValueError("recv: nbytes must not be negative")
@@ -144,6 +150,9 @@ class TlsSocket(SocketFacts):
             sent = self._connection.send_to(self._fd, data, self._timeout)
             if sent < memoryview(data).nbytes:
                 self._send_rest(memoryview(data).cast("B"), sent)
+            if self._closing:
+                # Another thread closed the socket meanwhile, and took with it what had not left.
+                raise _closed()
         except (errors.TlsError, OSError) as error:
             self._raise(error)
         finally:
@@ -165,13 +174,18 @@ class TlsSocket(SocketFacts):
                   same data.
         """
         with self._call():
-            return self._connection.send_to(self._fd, data, self._timeout)
+            sent = self._connection.send_to(self._fd, data, self._timeout)
+            if self._closing:
+                raise _closed()
+            return sent
 
     def write_many(self, buffers: "Sequence[Buffer]", /) -> int:
         """Send many buffers as one stream, coalesced into full records; octets of application data taken."""
         with self._call():
             taken = self._connection.write_many(buffers)
             self._connection.flush_to(self._fd, self._timeout)
+            if self._closing:
+                raise _closed()
             return taken
 
     def flush(self) -> None:
@@ -208,7 +222,8 @@ class TlsSocket(SocketFacts):
             raise connection.error
         if self._deadline is None:
             limits = [seconds for seconds in (self._timeout, self._handshake_timeout) if seconds]
-            self._deadline = monotonic() + min(limits) if limits else float("inf")
+            self._allowed = min(limits, default=float("inf"))
+            self._deadline = monotonic() + self._allowed
         while True:
             connection.flush_to(fd, self._left())
             if connection.handshake_complete:
@@ -259,13 +274,19 @@ class TlsSocket(SocketFacts):
             raise error
         if self._closing:
             raise _closed() from error
+        if not getattr(error, "from_stream", False):
+            # A signal handler's own: it says nothing about the stream, which goes on.
+            raise error
         self._stream_failed(error)
 
     def _give_up(self) -> errors.HandshakeTimeout:
         """End a handshake that took too long; later calls raise the same error."""
+        steps = trace.describe(self._connection._trace)
+        reached = f"the last step was {steps[-1][0]}, {steps[-1][1]}" if steps else "no whole ClientHello came"
         late = errors.HandshakeTimeout(
-            "the handshake did not end in time",
-            remedy="check that the peer speaks TLS on this port and is reachable, or raise handshake_timeout",
+            f"the handshake did not end within {self._allowed:g} seconds: {reached}",
+            remedy="check that the peer speaks TLS on this port and is reachable, or allow more: handshake_timeout of "
+            "the configuration or the socket's timeout, whichever is less",
         )
         self._connection._fail(late, None)
         return late
@@ -303,6 +324,8 @@ class TlsSocket(SocketFacts):
         Takes:    how: SHUT_WR sends close_notify, reading goes on; SHUT_RD stops reading; SHUT_RDWR does both.
                   transport: also end the writing direction of the stream below (FIN); some peers take that for a full
                   close.
+        Raises:   ValueError for any other `how`; ConnectionClosedError after close; HandshakeTimeout and AlertError
+                  where the handshake still had to be run; WantWriteError when non-blocking; TransportError.
         Source:   RFC 9846 section 6.1.
         """
         if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
@@ -312,9 +335,15 @@ class TlsSocket(SocketFacts):
                 self._connection.close()
                 self._connection.flush_to(self._fd, self._timeout)
             if how != socket.SHUT_WR:
-                self._sock.shutdown(socket.SHUT_RD)
+                self._shut_stream(socket.SHUT_RD)
             if transport and how != socket.SHUT_RD:
-                self._sock.shutdown(socket.SHUT_WR)
+                self._shut_stream(socket.SHUT_WR)
+
+    def _shut_stream(self, how: int) -> None:
+        try:
+            self._sock.shutdown(how)
+        except OSError as failure:
+            raise transport_error(failure, "the stream below TLS could not be shut down") from failure
 
     def close(self) -> None:
         """Send close_notify where that is possible without waiting long, then close the socket. Never raises, never
@@ -414,18 +443,6 @@ def _wait_writable(fd: int, seconds: float) -> None:
 
 def _closed() -> errors.ConnectionClosedError:
     return errors.ConnectionClosedError("this socket is closed")
-
-
-def check_stream(sock: socket.socket) -> None:
-    if sock.type != socket.SOCK_STREAM:
-        raise errors.ConfigError("TLS needs a stream socket", remedy="use a TCP or Unix SOCK_STREAM socket")
-
-
-def transport_error(error: BaseException, what: str) -> errors.TransportError:
-    typed = errors.TransportError(f"{what}: {error}", remedy="look at the network and at the peer's own log")
-    if isinstance(error, OSError):
-        typed.errno = error.errno
-    return typed
 
 
 def start(

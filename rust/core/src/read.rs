@@ -46,6 +46,9 @@ pub enum Item {
     Closed,
 }
 
+/// How far `promise` looks: sixteen full records.
+const WALK: usize = 16 * MAX_PLAINTEXT;
+
 /// What became of the record at the head.
 enum Step {
     /// It is processed.
@@ -73,6 +76,9 @@ pub struct ReadHalf<W> {
     inner_limit: usize,
     ccs_allowed: bool,
     skip_octets: usize,
+    /// Octets of the waiting records that `promise` has looked at, and what they may hold.
+    walked: usize,
+    walked_content: usize,
     limits: Limits,
     counts: Counts,
     signals: Arc<Signals>,
@@ -107,6 +113,8 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             inner_limit: MAX_INNER,
             ccs_allowed: false,
             skip_octets: 0,
+            walked: 0,
+            walked_content: 0,
             limits: Limits::default(),
             counts: Counts::default(),
             signals,
@@ -169,12 +177,18 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         self.protection.as_ref().is_some_and(Protection::hides_type)
     }
 
+    /// Refuse a message that goes on past a point where the peer must wait for our answer.
+    pub fn require_boundary(&self) -> Result<(), Error> {
+        self.joiner.boundary().map(|_| ())
+    }
+
     /// Wipe keys and drop everything that was not read.
     pub fn kill(&mut self) {
         self.protection = None;
         self.pending = None;
         self.open = false;
         self.source.clear();
+        (self.walked, self.walked_content) = (0, 0);
         self.joiner.clear();
         std::mem::take(&mut self.plain).wiped();
     }
@@ -189,12 +203,6 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.plain.len()
-    }
-
-    /// Whether a handshake message has begun and not ended, or a record is incomplete.
-    #[must_use]
-    pub fn is_midway(&self) -> bool {
-        self.joiner.is_partial() || self.source.available() > 0
     }
 
     /// Records under the current key, and key updates received.
@@ -228,25 +236,43 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     }
 
     /// Octets of application data that the whole records which wait hold at most, up to `cap`, without opening them.
+    ///
+    /// Headers that were walked over once are not walked again: a peer that makes each read stop early gains nothing.
     pub fn promise(&mut self, cap: usize) -> usize {
-        let overhead =
-            self.protection.as_ref().map_or(0, |keys| keys.overhead() - HEADER + usize::from(keys.hides_type()));
-        let mut total = self.plain.len();
-        let mut at = 0;
-        while total < cap {
-            let Some(head) = self.source.head(at + HEADER) else { break };
-            let length = usize::from(u16::from_be_bytes([head[at + 3], head[at + 4]]));
-            if head[at] != ContentType::ApplicationData as u8 || length > MAX_CIPHERTEXT {
-                break;
-            }
+        let overhead = self.record_overhead();
+        while self.walked_content < WALK {
+            let at = self.walked;
+            let Some(head) = self.source.copy_at::<HEADER>(at) else { break };
+            let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
+            let content = length.saturating_sub(overhead);
             let next = at + HEADER + length;
-            if self.source.available() < next || total + length.saturating_sub(overhead) > cap && total > 0 {
+            if head[0] != ContentType::ApplicationData as u8
+                || length > MAX_CIPHERTEXT
+                || self.source.available() < next
+            {
                 break;
             }
-            total += length.saturating_sub(overhead);
-            at = next;
+            if self.walked_content + content > WALK && self.walked_content > 0 {
+                break;
+            }
+            self.walked = next;
+            self.walked_content += content;
         }
-        total
+        (self.plain.len() + self.walked_content).min(cap)
+    }
+
+    fn record_overhead(&self) -> usize {
+        self.protection.as_ref().map_or(0, |keys| keys.overhead() - HEADER + usize::from(keys.hides_type()))
+    }
+
+    /// Drop the record of `total` octets at the head.
+    fn consume_record(&mut self, total: usize) {
+        self.source.consume(total);
+        let content = (total - HEADER).saturating_sub(self.record_overhead());
+        match (self.walked.checked_sub(total), self.walked_content.checked_sub(content)) {
+            (Some(walked), Some(left)) => (self.walked, self.walked_content) = (walked, left),
+            _ => (self.walked, self.walked_content) = (0, 0),
+        }
     }
 
     /// Open records until something stops it; application data goes to `destination`.
@@ -312,6 +338,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if self.closed {
             // RFC 9846 6.1: "Any data received after a closure alert has been received MUST be ignored."
             self.source.clear();
+            (self.walked, self.walked_content) = (0, 0);
             return Ok(Some(Item::Closed));
         }
         Ok(None)

@@ -36,9 +36,9 @@ impl Signals {
             && !self.request_outstanding.swap(true, Ordering::AcqRel)
     }
 
-    /// A KeyUpdate of the peer arrived: a request of ours is answered.
-    pub(crate) fn answered(&self) {
-        self.request_outstanding.store(false, Ordering::Release);
+    /// A KeyUpdate of the peer arrived; true where it answers a request of ours.
+    pub(crate) fn answered(&self) -> bool {
+        self.request_outstanding.swap(false, Ordering::AcqRel)
     }
 
     /// Whether anything waits to be sent.

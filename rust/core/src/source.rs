@@ -98,6 +98,23 @@ impl<W: AsRef<[u8]>> Source<W> {
         }
     }
 
+    /// A copy of `N` octets from `at` on, or `None` where they have not all arrived. Nothing is moved.
+    #[must_use]
+    pub fn copy_at<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        let owned = self.owned.as_slice();
+        if let Some(piece) = owned.get(at..).and_then(|rest| rest.first_chunk::<N>()) {
+            return Some(*piece);
+        }
+        if let Some(beyond) = at.checked_sub(owned.len()) {
+            return self.rest().get(beyond..)?.first_chunk::<N>().copied();
+        }
+        let mut piece = [0; N];
+        let from_owned = &owned[at..];
+        piece[..from_owned.len()].copy_from_slice(from_owned);
+        piece[from_owned.len()..].copy_from_slice(self.rest().get(..N - from_owned.len())?);
+        Some(piece)
+    }
+
     /// A copy of the first octets, fewer where fewer wait.
     #[must_use]
     pub fn peek(&self, octets: usize) -> Vec<u8> {
@@ -145,6 +162,13 @@ mod tests {
         assert_eq!(source.head(4), Some(&[6, 7, 8, 9][..]));
         source.consume(4);
         assert_eq!(source.available(), 0);
+        source.feed(&[1, 2, 3]);
+        source.feed_shared(vec![4, 5, 6]);
+        assert_eq!(source.copy_at(0), Some([1, 2, 3]));
+        assert_eq!(source.copy_at(1), Some([2, 3, 4]));
+        assert_eq!(source.copy_at(3), Some([4, 5, 6]));
+        assert_eq!(source.copy_at::<3>(4), None);
+        source.clear();
         source.feed_shared(vec![10]);
         assert_eq!(source.head(1), Some(&[10][..]));
     }

@@ -50,24 +50,6 @@ impl Transcript {
         }
     }
 
-    /// Hash of all messages so far and then `more`, without adding it.
-    #[must_use]
-    pub fn digest_with(&self, algorithm: HashAlgorithm, more: &[u8]) -> Digest {
-        match &self.state {
-            State::Held(held) => {
-                let mut context = HashContext::new(algorithm);
-                context.update(held.as_slice());
-                context.update(more);
-                context.peek()
-            }
-            State::Hashing(context) => {
-                let mut context = context.clone();
-                context.update(more);
-                context.peek()
-            }
-        }
-    }
-
     /// RFC 9846 4.1: "when the server responds to a ClientHello with a HelloRetryRequest, the value of ClientHello1 is replaced with a
     /// special synthetic handshake message of handshake type "message_hash" (254) containing Hash(ClientHello1)." False before a hash is chosen.
     pub fn fold_hello_retry(&mut self) -> bool {

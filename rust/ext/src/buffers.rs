@@ -92,15 +92,20 @@ impl FreshBytes {
         Ok(Self { object: object.unbind(), start, length })
     }
 
-    /// Its octets, and one more behind them that Python keeps for a terminating zero.
+    /// Its octets, and one more behind them that Python keeps for a terminating zero. Nothing at all where it is empty: there is one
+    /// empty bytes object, and the whole process shares it.
     pub fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
+        if self.length == 0 {
+            return &mut [];
+        }
         // SAFETY: the object is not shared yet, so nobody reads it; a bytes object has `length + 1` octets of storage.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.length + 1) }
     }
 
     fn terminate(&mut self) {
-        let length = self.length;
-        self.memory()[length].write(0);
+        if let Some(last) = self.memory().last_mut() {
+            last.write(0);
+        }
     }
 
     /// The object where all of it is written, else a bytes object of its first `filled` octets, which the caller has written.

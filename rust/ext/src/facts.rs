@@ -38,6 +38,9 @@ pub fn build_facts(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(facts)
 }
 
+/// Longest operation that the limit is measured for.
+const LIMIT_OCTETS: usize = 64 << 20;
+
 /// Seconds of `rounds` raw AEAD operations, or None where the provider lacks the AEAD.
 #[pyfunction]
 #[pyo3(signature = (provider, suite, octets, rounds, open, /))]
@@ -53,6 +56,9 @@ pub fn aead_limit(
         .into_iter()
         .find(|known| known.name() == provider)
         .ok_or_else(|| PyValueError::new_err(format!("no provider {provider:?}")))?;
+    if octets > LIMIT_OCTETS {
+        return Err(PyValueError::new_err(format!("at most {LIMIT_OCTETS} octets")));
+    }
     let algorithm = suite_of(suite)?.aead();
     Ok(py.detach(|| {
         if open {

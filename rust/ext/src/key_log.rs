@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use pyo3::exceptions::PyPermissionError;
 use pyo3::prelude::*;
 
 /// A file of NSS key log lines.
@@ -31,6 +32,12 @@ impl KeyLog {
     #[pyo3(signature = (path, /))]
     fn new(path: PathBuf) -> PyResult<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(libc::O_CLOEXEC).open(path)?;
+        let about = file.metadata()?;
+        if about.is_file() && about.permissions().mode() & 0o077 != 0 {
+            return Err(PyPermissionError::new_err(
+                "the key log exists and others than its owner can read it: chmod 600, or name a new file",
+            ));
+        }
         Ok(Self(Mutex::new(file)))
     }
 }

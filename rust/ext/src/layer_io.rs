@@ -11,11 +11,10 @@ use tlscore_core::{Code, Error, Item};
 use tlscore_crypto::Buffer;
 
 use crate::buffers::{FreshBytes, View, WireBytes};
-use crate::descriptor::{self, Outcome, Until, Wait};
-use crate::layer::{RecordLayer, Writer};
+use crate::layer::RecordLayer;
 
 /// Most octets of one bytes result: fresh memory above this costs more in page faults than the copy that it saves.
-const READ_CAP: usize = 256 << 10;
+pub const READ_CAP: usize = 256 << 10;
 
 /// Two KeyUpdate records: what `wire_size` allows for control records that another thread may make due meanwhile.
 const CONTROL_ROOM: usize = 2 * (5 + 5 + 1 + 16);
@@ -81,65 +80,24 @@ impl RecordLayer {
         }
     }
 
-    /// Wait on a descriptor, detached, then look at signals.
-    fn wait(slf: &Bound<'_, Self>, fd: i32, wait: &Wait, until: Until) -> PyResult<()> {
-        let py = slf.py();
-        match py.detach(|| descriptor::wait(fd, wait, until)) {
-            Outcome::Ready => Ok(()),
-            Outcome::Interrupted => py.check_signals(),
-            Outcome::TimedOut if wait.is_never() => {
-                let code = if matches!(until, Until::Writable) { "want_write" } else { "want_read" };
-                Err(Self::misuse(slf, code, "the operation would block"))
+    /// Open what waits into a bytes object made to measure; under one lock where the work is short.
+    fn pull_fresh(slf: &Bound<'_, Self>) -> PyResult<(Item, FreshBytes)> {
+        let (py, this) = (slf.py(), slf.get());
+        if let Some(mut half) = this.try_read() {
+            let promise = half.promise(READ_CAP);
+            if promise < this.threshold() {
+                let mut fresh = FreshBytes::new(py, promise)?;
+                let pulled = half.pull(&mut Destination::with_slack(fresh.memory(), promise));
+                drop(half);
+                return pulled.map(|item| (item, fresh)).map_err(|error| Self::fail(slf, &error));
             }
-            Outcome::TimedOut => Err(Self::misuse(slf, "timed_out", "the operation timed out")),
-            Outcome::Failed(error) => Err(error.into()),
         }
-    }
-
-    /// Receive once into the read buffer. None where the descriptor would block.
-    fn receive_once(slf: &Bound<'_, Self>, fd: i32) -> PyResult<Option<usize>> {
-        let this = slf.get();
-        let received = slf.py().detach(|| {
-            let mut half = this.lock_read()?;
-            Ok(descriptor::receive(fd, &mut half.source))
-        });
-        match received.map_err(|error: Error| Self::fail(slf, &error))? {
-            Ok(octets) => Ok(octets),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Send what waits. True when nothing waits any more.
-    fn push_out(slf: &Bound<'_, Self>, fd: i32) -> PyResult<bool> {
-        let this = slf.get();
-        let sent = slf.py().detach(|| {
-            let mut writer = this.lock_write()?;
-            writer.spill();
-            if this.is_open() && !this.is_dead() {
-                writer.half.settle_control()?;
-            }
-            Ok(descriptor::drain(fd, &mut writer.half))
-        });
-        match sent.map_err(|error: Error| Self::fail(slf, &error))? {
-            Ok(done) => Ok(done),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Before a wait for the peer: send what it may be waiting for (a key update that it asked for, an answer to its request), as far
-    /// as that goes without blocking. Failures to send are not ours to report: what the peer sent before can still be read.
-    fn push_answers(slf: &Bound<'_, Self>, fd: i32) -> PyResult<Until> {
-        let this = slf.get();
-        let left = this.with_write(slf.py(), false, |writer| {
-            writer.half.settle_control()?;
-            if writer.waiting() == 0 {
-                return Ok(false);
-            }
-            writer.spill();
-            Ok(!descriptor::drain(fd, &mut writer.half).unwrap_or(true))
-        });
-        let left = left.map_err(|error| Self::fail(slf, &error))?;
-        Ok(if left { Until::Either } else { Until::Readable })
+        let promise = this.with_read(py, false, |half| Ok(half.promise(READ_CAP)));
+        let promise = promise.map_err(|error| Self::fail(slf, &error))?;
+        let mut fresh = FreshBytes::new(py, promise)?;
+        let memory = fresh.memory();
+        let pulled = this.with_read(py, true, |half| half.pull(&mut Destination::with_slack(memory, promise)));
+        pulled.map(|item| (item, fresh)).map_err(|error| Self::fail(slf, &error))
     }
 
     /// The error of a stream that ended, once everything before its end is read.
@@ -149,62 +107,17 @@ impl RecordLayer {
         }
         Ok(())
     }
-
-    /// Open what waits, receiving until there is something; detached from the interpreter.
-    fn step(this: &Self, fd: i32, destination: &mut Destination<'_>) -> Result<Step, Error> {
-        let mut half = this.lock_read()?;
-        loop {
-            let item = half.pull(destination)?;
-            if item != Item::NeedMore {
-                return Ok(Step::Item(item));
-            }
-            match descriptor::receive(fd, &mut half.source) {
-                Ok(Some(0)) => return Ok(Step::EndOfStream),
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(Step::WouldBlock),
-                Err(error) => return Ok(Step::Failed(error)),
-            }
-        }
-    }
-
-    /// What follows from a step: octets of application data (0 after close_notify), or None to go on.
-    fn take_step(slf: &Bound<'_, Self>, fd: i32, wait: &Wait, step: Result<Step, Error>) -> PyResult<Option<usize>> {
-        match step.map_err(|error| Self::fail(slf, &error))? {
-            Step::Item(Item::Data(octets)) => return Ok(Some(octets)),
-            Step::Item(item) => {
-                if !Self::dispatch(slf, &item)? {
-                    return Ok(Some(0));
-                }
-            }
-            Step::EndOfStream => return Err(Self::misuse(slf, "truncated", "the stream ended without close_notify")),
-            Step::WouldBlock => {
-                let until = Self::push_answers(slf, fd)?;
-                Self::wait(slf, fd, wait, until)?;
-            }
-            Step::Failed(error) => return Err(error.into()),
-        }
-        Ok(None)
-    }
-
-    fn flush(slf: &Bound<'_, Self>, fd: i32, wait: &Wait) -> PyResult<()> {
-        while !Self::push_out(slf, fd)? {
-            Self::wait(slf, fd, wait, Until::Writable)?;
-        }
-        Ok(())
-    }
-}
-
-/// How one detached step of a receiving call ended.
-enum Step {
-    Item(Item),
-    EndOfStream,
-    WouldBlock,
-    Failed(std::io::Error),
 }
 
 #[pymethods]
 impl RecordLayer {
-    /// Take wire octets from the peer.
+    /// Take wire octets from the peer; while the handshake runs, this drives it.
+    ///
+    /// Takes:    wire: bytes are kept as they are until they are opened; any other buffer is copied.
+    /// Raises:   the AlertError of what is wrong in the handshake. Records after the handshake are opened, and
+    ///           complained about, by read, read_into and events.
+    /// Effects:  in the handshake, messages to send may wait in data_to_send().
+    /// Source:   RFC 9846 section 5.1.
     #[pyo3(signature = (wire, /))]
     fn receive(slf: &Bound<'_, Self>, wire: &Bound<'_, PyAny>) -> PyResult<()> {
         Self::check(slf)?;
@@ -215,22 +128,19 @@ impl RecordLayer {
         Ok(())
     }
 
-    /// All application data that waits, up to 256 KiB.
+    /// Open the complete records that wait, and give their application data.
+    ///
+    /// Gives:    at most 256 KiB; b"" when more wire octets are needed, or after the peer's close_notify (peer_closed).
+    /// Raises:   BadRecordMac if a record fails its check; RecordOverflow; HandshakeNotComplete; TruncationError
+    ///           where the stream ended without close_notify; after a failure the original error.
+    /// Effects:  read sequence number + 1 per record; the interpreter is released above the threshold (128 KiB).
+    /// Source:   RFC 9846 section 5.2, 5.5.
     #[pyo3(signature = ())]
     fn read(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
-        let (py, this) = (slf.py(), slf.get());
+        let py = slf.py();
         loop {
             Self::check_open(slf)?;
-            let promise = this
-                .with_read(py, false, |half| Ok(half.promise(READ_CAP)))
-                .map_err(|error| Self::fail(slf, &error))?;
-            let mut fresh = FreshBytes::new(py, promise)?;
-            let memory = fresh.memory();
-            let item = this
-                .with_read(py, promise >= this.threshold(), |half| {
-                    half.pull(&mut Destination::with_slack(memory, promise))
-                })
-                .map_err(|error| Self::fail(slf, &error))?;
+            let (item, fresh) = Self::pull_fresh(slf)?;
             if let Item::Data(octets) = item {
                 return Ok(fresh.finish(py, octets));
             }
@@ -242,7 +152,13 @@ impl RecordLayer {
         }
     }
 
-    /// Open every complete record that waits into `buffer`.
+    /// Open every complete record that waits, writing application data into `buffer`.
+    ///
+    /// Takes:    buffer: writable, contiguous, at least 1 octet. Octets behind those that count may be overwritten.
+    /// Gives:    octets written, 0..len(buffer); 0 when more wire octets are needed, or after the peer's close_notify.
+    /// Raises:   as read; BufferError for an empty buffer.
+    /// Effects:  as read. It stops at each handshake message, alert and change of keys.
+    /// Source:   RFC 9846 section 5.2, 5.5.
     #[pyo3(signature = (buffer, /))]
     fn read_into(slf: &Bound<'_, Self>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
         let (py, this) = (slf.py(), slf.get());
@@ -267,7 +183,13 @@ impl RecordLayer {
         }
     }
 
-    /// Seal application data; `data_to_send` hands out the records.
+    /// Seal application data; data_to_send() hands out the records.
+    ///
+    /// Takes:    data: any contiguous buffer.
+    /// Gives:    len(data): all of it is sealed.
+    /// Raises:   HandshakeNotComplete; ConnectionClosedError after close(); after a failure the original error.
+    /// Effects:  write sequence number + 1 per record; keys are updated by themselves before the limit of the AEAD.
+    /// Source:   RFC 9846 section 5.1, 5.5.
     #[pyo3(signature = (data, /))]
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<usize> {
         Self::check_open(slf)?;
@@ -286,6 +208,11 @@ impl RecordLayer {
     }
 
     /// Seal several buffers as one stream of full records.
+    ///
+    /// Takes:    buffers: a sequence of contiguous buffers.
+    /// Gives:    the octets of all of them.
+    /// Raises:   as write.
+    /// Source:   RFC 9846 section 5.1.
     #[pyo3(signature = (buffers, /))]
     fn write_many(slf: &Bound<'_, Self>, buffers: &Bound<'_, PyAny>) -> PyResult<usize> {
         Self::check_open(slf)?;
@@ -308,6 +235,11 @@ impl RecordLayer {
     }
 
     /// Seal application data into `out`, behind whatever waited to be sent.
+    ///
+    /// Takes:    data: any contiguous buffer; out: writable, at least wire_size(len(data)) octets, apart from data.
+    /// Gives:    octets written to `out`; data_to_send() has nothing left then.
+    /// Raises:   as write; BufferTooSmall; ValueError where data and out share memory.
+    /// Source:   RFC 9846 section 5.1, 5.5.
     #[pyo3(signature = (data, out, /))]
     fn write_into(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> PyResult<usize> {
         Self::check_open(slf)?;
@@ -338,7 +270,7 @@ impl RecordLayer {
                 ));
             }
             let (front, rest) = memory.split_at_mut(waiting);
-            let written = half.seal_into(octets, rest)?;
+            let written = half.seal_exact(octets, rest)?;
             if waiting > 0 {
                 tlscore_crypto::copy_to_uninit(half.outgoing().as_slice(), front);
                 half.outgoing_mut().clear();
@@ -349,7 +281,9 @@ impl RecordLayer {
         sealed.map_err(|error| Self::fail(slf, &error))
     }
 
-    /// Octets that `write_into` may need for `octets` of application data.
+    /// Octets that write_into may need for `octets` of application data, with all that waits to be sent.
+    ///
+    /// Raises:   OverflowError where no memory holds that much; after a failure the original error.
     #[pyo3(signature = (octets, /))]
     fn wire_size(slf: &Bound<'_, Self>, octets: usize) -> PyResult<usize> {
         if isize::try_from(octets).is_err() {
@@ -362,7 +296,10 @@ impl RecordLayer {
         size.map_err(|error| Self::fail(slf, &error))
     }
 
-    /// Everything that waits to be sent.
+    /// Everything that waits to be sent, once.
+    ///
+    /// Gives:    wire octets; b"" when nothing waits. After a failure it still hands out what waits: the alert.
+    /// Raises:   ForkedConnectionError in a child of the process that made the connection.
     #[pyo3(signature = ())]
     fn data_to_send(slf: &Bound<'_, Self>) -> PyResult<Py<PyBytes>> {
         let (py, this) = (slf.py(), slf.get());
@@ -384,127 +321,5 @@ impl RecordLayer {
         writer.half.outgoing_mut().clear();
         writer.half.outgoing_mut().release();
         Ok(bytes)
-    }
-
-    /// Receive from a descriptor and open until application data is there.
-    #[pyo3(signature = (fd, buffer, timeout, /))]
-    fn read_from(slf: &Bound<'_, Self>, fd: i32, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
-        let (py, this) = (slf.py(), slf.get());
-        let mut view = View::empty();
-        let memory = view.writable(buffer)?;
-        if memory.is_empty() {
-            return Err(PyBufferError::new_err("the buffer is empty; give one of at least 1 octet"));
-        }
-        let wait = Wait::new(timeout)?;
-        loop {
-            Self::check_open(slf)?;
-            let step = py.detach(|| Self::step(this, fd, &mut Destination::new(memory)));
-            if let Some(octets) = Self::take_step(slf, fd, &wait, step)? {
-                return Ok(octets);
-            }
-        }
-    }
-
-    /// As `read_from`, into a bytes object of at most `limit` octets.
-    #[pyo3(signature = (fd, limit, timeout, /))]
-    fn read_bytes_from(slf: &Bound<'_, Self>, fd: i32, limit: usize, timeout: Option<f64>) -> PyResult<Py<PyBytes>> {
-        let (py, this) = (slf.py(), slf.get());
-        let limit = limit.clamp(1, READ_CAP);
-        let wait = Wait::new(timeout)?;
-        loop {
-            Self::check_open(slf)?;
-            // First the octets that are there already: how long the result can be is known before it is made.
-            let promise = this.with_read(py, false, |half| Ok(half.promise(limit)));
-            let promise = promise.map_err(|error| Self::fail(slf, &error))?.min(limit);
-            let mut fresh = FreshBytes::new(py, promise)?;
-            let memory = fresh.memory();
-            let step = py.detach(|| {
-                let mut destination = Destination::with_slack(memory, promise);
-                if promise > 0 {
-                    return Ok(Step::Item(this.lock_read()?.pull(&mut destination)?));
-                }
-                Self::step(this, fd, &mut destination)
-            });
-            if let Ok(Step::Item(Item::DataWaits | Item::NeedMore)) = step {
-                continue;
-            }
-            if let Some(octets) = Self::take_step(slf, fd, &wait, step)? {
-                return Ok(fresh.finish(py, octets));
-            }
-        }
-    }
-
-    /// Seal all of `data` and send it.
-    #[pyo3(signature = (fd, data, timeout, /))]
-    fn send_to(slf: &Bound<'_, Self>, fd: i32, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
-        Self::check_open(slf)?;
-        let (py, this) = (slf.py(), slf.get());
-        let mut view = View::empty();
-        let octets = view.readable(data)?;
-        let wait = Wait::new(timeout)?;
-        Self::flush(slf, fd, &wait)?;
-        let owed = Self::writing(slf, |writer: &mut Writer| Ok(std::mem::take(&mut writer.owed)))?;
-        if owed > 0 {
-            return Ok(owed.min(octets.len()));
-        }
-        let mut done = 0;
-        while done < octets.len() {
-            let chunk = &octets[done..octets.len().min(done + descriptor::CHUNK)];
-            let sent = py.detach(|| {
-                let mut writer = this.lock_write()?;
-                writer.spill();
-                writer.half.seal(chunk)?;
-                Ok(descriptor::drain(fd, &mut writer.half))
-            });
-            done += chunk.len();
-            match sent.map_err(|error: Error| Self::fail(slf, &error))? {
-                Ok(true) if wait.is_never() => return Ok(done),
-                Ok(true) => {}
-                Ok(false) if wait.is_never() => {
-                    Self::writing(slf, |writer| {
-                        writer.owed = chunk.len();
-                        Ok(())
-                    })?;
-                    return Err(Self::misuse(
-                        slf,
-                        "want_write",
-                        "the records are sealed and not all of them could be sent; call again with the same data",
-                    ));
-                }
-                Ok(false) => {
-                    Self::wait(slf, fd, &wait, Until::Writable)?;
-                    Self::flush(slf, fd, &wait)?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            if done < octets.len() {
-                Self::check_open(slf)?;
-            }
-        }
-        Ok(done)
-    }
-
-    /// Send everything that waits.
-    #[pyo3(signature = (fd, timeout, /))]
-    fn flush_to(slf: &Bound<'_, Self>, fd: i32, timeout: Option<f64>) -> PyResult<()> {
-        Self::check_fork(slf)?;
-        let wait = Wait::new(timeout)?;
-        Self::flush(slf, fd, &wait)
-    }
-
-    /// Receive once from a descriptor, and drive the handshake while it runs.
-    #[pyo3(signature = (fd, timeout, /))]
-    fn fill_from(slf: &Bound<'_, Self>, fd: i32, timeout: Option<f64>) -> PyResult<usize> {
-        Self::check(slf)?;
-        let wait = Wait::new(timeout)?;
-        loop {
-            if let Some(octets) = Self::receive_once(slf, fd)? {
-                if octets > 0 && !slf.get().is_open() {
-                    slf.call_method0(intern!(slf.py(), "_advance"))?;
-                }
-                return Ok(octets);
-            }
-            Self::wait(slf, fd, &wait, Until::Readable)?;
-        }
     }
 }

@@ -10,6 +10,8 @@ mod fork;
 mod key_log;
 mod key_share;
 mod layer;
+mod layer_descriptor;
+mod layer_handshake;
 mod layer_io;
 mod schedule;
 mod seal_box;

@@ -234,20 +234,6 @@ impl ApplicationSchedule {
         self.0.with(|state| state.verify_finished(side(sender_is_client), hash.as_ref(), verify_data))
     }
 
-    /// Install our handshake keys.
-    #[pyo3(signature = (layer, /))]
-    fn install_handshake_write(&self, layer: &Bound<'_, RecordLayer>) -> PyResult<()> {
-        let traffic = self.0.with(|state| state.handshake_traffic(layer.get().side()))?;
-        RecordLayer::install_write(layer, Epoch::Handshake, traffic)
-    }
-
-    /// Install the peer's handshake keys.
-    #[pyo3(signature = (layer, /))]
-    fn install_handshake_read(&self, layer: &Bound<'_, RecordLayer>) -> PyResult<()> {
-        let traffic = self.0.with(|state| state.handshake_traffic(layer.get().side().peer()))?;
-        RecordLayer::install_read(layer, Epoch::Handshake, traffic)
-    }
-
     /// Install the peer's application keys.
     #[pyo3(signature = (layer, /))]
     fn install_read(&self, layer: &Bound<'_, RecordLayer>) -> PyResult<()> {

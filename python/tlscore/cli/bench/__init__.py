@@ -2,7 +2,9 @@
 plots."""
 
 import argparse
+import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from tlscore.cli.bench.progress import Progress
-    from tlscore.cli.bench.report_text import text_report
+    from tlscore.cli.bench.report_text import plain_table, rich_table, text_report
     from tlscore.cli.bench.runner import Comparison
 
     plan = make_plan(arguments)
@@ -38,8 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
 
         # A missing library must show before the minutes of measuring, not after.
         check_plots()
+    for path in (arguments.json, arguments.html):
+        _check_writable(path)
     results = Comparison(plan, Progress()).run()
-    print(text_report(results))
+    drawn = sys.stdout.isatty() and find_spec("rich") is not None
+    print(text_report(results, rich_table if drawn else plain_table))
     if arguments.json is not None:
         import json
 
@@ -54,12 +59,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_writable(path: Path | None) -> None:
+    """A report that cannot be written must show before the minutes of measuring, not after."""
+    from tlscore.errors import ConfigError
+
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"{path} is a directory", remedy="name a file in it")
+    if not path.parent.is_dir():
+        raise ConfigError(f"there is no directory {path.parent}", remedy="make it first, or name another file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f"{path} cannot be written", remedy="check the rights, or name another file")
+
+
 def make_plan(arguments: argparse.Namespace) -> "Plan":
     from tlscore.cli.bench.runner import Plan
     from tlscore.cli.bench.targets import TARGETS, installed
     from tlscore.cli.bench.workloads import MIB, WORKLOADS
+    from tlscore.errors import ConfigError
 
     quick = arguments.quick
+    if arguments.rounds is not None and arguments.rounds < 1:
+        raise ConfigError("--rounds must be at least 1", remedy="leave it out for the usual run")
     names = _listed(arguments.target)
     if arguments.peer:
         names += [name for name in TARGETS if name.startswith(("tlscore", "limit-"))] + _listed(arguments.peer)
@@ -73,7 +95,7 @@ def make_plan(arguments: argparse.Namespace) -> "Plan":
         ],
         sizes=[_octets(text) for text in _listed(arguments.size)],
         quick=quick,
-        rounds=max(1, rounds),
+        rounds=rounds,
         seconds=0.01 if quick else 0.03,
         loopback_octets=(32 if quick else 128) * MIB,
     )

@@ -167,7 +167,7 @@ def handshake(client: End, server: End) -> Shaken:
 
 
 def agreed(flight: bytes) -> Agreed:
-    """Read a server's first flight: record header, handshake header, then RFC 9846 4.1.3."""
+    """Read a server's first flight: record header, handshake header, then RFC 9846 4.2.3."""
     if flight[0] != _HANDSHAKE_RECORD or flight[5] != _SERVER_HELLO:
         raise ConnectionError("the server did not start with a ServerHello")
     offset = 5 + 4 + 2 + 32

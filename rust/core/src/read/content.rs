@@ -33,7 +33,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             Some(ContentType::ApplicationData) if self.skip_octets > 0 => self.skip(total),
             _ => Err(Error::unexpected(format!("an unprotected record of type {kind} where it may not stand"))),
         };
-        self.source.consume(total);
+        self.consume_record(total);
         outcome
     }
 
@@ -73,6 +73,25 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         Ok(())
     }
 
+    /// Octets of the inner plaintext of the protected record at the head, or `None` where it was skipped as early data.
+    fn inner_length(&mut self, total: usize, overhead: usize, hides_type: bool) -> Result<Option<usize>, Error> {
+        let Some(inner) = total.checked_sub(overhead).filter(|inner| *inner > 0 || !hides_type) else {
+            if self.skip_octets > 0 {
+                self.skip(total)?;
+                self.consume_record(total);
+                return Ok(None);
+            }
+            return Err(Error::new(Code::BadRecordMac, "a protected record that is shorter than its tag"));
+        };
+        // RFC 8449 4: a record above the limit that this end announced: "MUST" end with "record_overflow".
+        let limit = self.inner_limit - usize::from(!hides_type && self.inner_limit == MAX_INNER);
+        if inner > limit && self.skip_octets == 0 {
+            let text = format!("a record with {inner} octets of content, type and padding, over the limit of {limit}");
+            return Err(Error::new(Code::RecordOverflow, text));
+        }
+        Ok(Some(inner))
+    }
+
     /// Open the protected record of `total` octets at the head.
     pub(super) fn open_record(
         &mut self,
@@ -80,39 +99,54 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         total: usize,
         destination: &mut Destination<'_>,
     ) -> Result<Step, Error> {
+        let Some((overhead, hides_type)) = self.protection.as_ref().map(|keys| (keys.overhead(), keys.hides_type()))
+        else {
+            return Err(Error::new(Code::InternalError, "the read keys are gone"));
+        };
+        let Some(inner) = self.inner_length(total, overhead, hides_type)? else {
+            return Ok(Step::Done);
+        };
+        // With the type hidden, its octet may find its place in the tail.
+        let fits = destination.room() + usize::from(hides_type) >= inner;
+        let direct = self.open && fits && outer == ContentType::ApplicationData as u8;
+        if !direct && destination.filled() > 0 {
+            return Ok(Step::Full);
+        }
+        let opened = self.open_at(direct, inner, total, destination);
+        match opened {
+            Ok(opened) => {
+                self.skip_octets = 0;
+                self.consume_record(total);
+                match opened {
+                    Opened::Direct(found) => self.on_direct(found?, destination)?,
+                    Opened::Held => self.on_held((!hides_type).then_some(outer), inner)?,
+                }
+                self.ask_for_fresh_keys();
+            }
+            Err(error) if error.code == Code::BadRecordMac && self.skip_octets > 0 => {
+                self.skip(total)?;
+                self.consume_record(total);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Step::Done)
+    }
+
+    /// Decrypt the record at the head: straight into the destination, or into `plain`.
+    fn open_at(
+        &mut self,
+        direct: bool,
+        inner: usize,
+        total: usize,
+        destination: &mut Destination<'_>,
+    ) -> Result<Opened, Error> {
         let Some(protection) = self.protection.as_mut() else {
             return Err(Error::new(Code::InternalError, "the read keys are gone"));
         };
         let hides_type = protection.hides_type();
-        let Some(inner) = total.checked_sub(protection.overhead()).filter(|inner| *inner > 0 || !hides_type) else {
-            if self.skip_octets > 0 {
-                self.skip(total)?;
-                self.source.consume(total);
-                return Ok(Step::Done);
-            }
-            return Err(Error::new(Code::BadRecordMac, "a protected record that is shorter than its tag"));
-        };
-        // RFC 8449 4: a record above the limit that this end announced: "MUST" end with "record_overflow".
-        if inner > self.inner_limit - usize::from(!hides_type && self.inner_limit == MAX_INNER) {
-            return Err(Error::new(
-                Code::RecordOverflow,
-                format!(
-                    "a record with {inner} octets of content, type and padding, over the limit of {}",
-                    self.inner_limit
-                ),
-            ));
-        }
-        let direct = if hides_type {
-            self.open && destination.room() + 1 >= inner
-        } else {
-            self.open && outer == ContentType::ApplicationData as u8 && destination.room() >= inner
-        };
-        if !direct && destination.filled() > 0 {
-            return Ok(Step::Full);
-        }
         let record = &self.source.front()[..total];
         let hard = self.limits.hard_records;
-        let opened = if direct {
+        if direct {
             let mut tail = [0_u8; 1];
             let split = inner.min(destination.space());
             let spill = inner - split;
@@ -127,24 +161,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             self.plain
                 .append_with(inner, |out| protection.open(record, hard, out, &mut []).map(|_| ()))
                 .map(|()| Opened::Held)
-        };
-        match opened {
-            Ok(opened) => {
-                self.skip_octets = 0;
-                self.source.consume(total);
-                match opened {
-                    Opened::Direct(found) => self.on_direct(found?, destination)?,
-                    Opened::Held => self.on_held((!hides_type).then_some(outer), inner)?,
-                }
-                self.ask_for_fresh_keys();
-            }
-            Err(error) if error.code == Code::BadRecordMac && self.skip_octets > 0 => {
-                self.skip(total)?;
-                self.source.consume(total);
-            }
-            Err(error) => return Err(error),
         }
-        Ok(Step::Done)
     }
 
     /// The record is in the caller's memory: application data stays there, anything else was taken out of it.
@@ -261,13 +278,13 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         }
         self.joiner.consume(&self.limits)?;
         let _boundary = self.joiner.boundary()?;
-        self.counts.key_updates += 1;
+        // What we asked for is no flood.
+        self.counts.key_updates += u32::from(!self.signals.answered());
         if self.counts.key_updates > self.limits.key_updates {
             return Err(Error::limit("too many KeyUpdate messages without application data"));
         }
         self.protection.as_mut().ok_or_else(|| Error::new(Code::InternalError, "the read keys are gone"))?.update()?;
         self.updates += 1;
-        self.signals.answered();
         if request == 1 {
             self.signals.owe_reply();
         }
