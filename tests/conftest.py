@@ -1,5 +1,6 @@
 """Fixtures that every test may use; the helpers behind them are in tests/support/."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ def pytest_report_header() -> list[str]:
 def repository() -> Path:
     """Root folder of the project."""
     return tools.REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[[str], str]:
+    """`require_tool("openssl")` gives its path; where it is missing, the test fails in CI and is skipped elsewhere."""
+    return tools.require_tool
 
 
 @pytest.fixture(autouse=True)

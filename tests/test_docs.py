@@ -46,7 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     authority.cert_pem.write_to_path(folder / "clients.pem")
     for name, leaf in (("chain", server), ("client", client)):
         (folder / f"{name}.pem").write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
-        leaf.private_key_pem.write_to_path(folder / ("key.pem" if name == "chain" else "client-key.pem"))
+        key = folder / ("key.pem" if name == "chain" else "client-key.pem")
+        key.touch(mode=0o600)
+        leaf.private_key_pem.write_to_path(key)
     return folder
 
 

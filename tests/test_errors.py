@@ -47,7 +47,7 @@ def test_catalogue_names_only_alerts_of_the_registry() -> None:
 
 def test_own_alert_says_who_refused_and_where_it_is_written() -> None:
     error = errors.IllegalParameter("the group was not offered", remedy="offer it", section="RFC 9846 4.3.8")
-    assert str(error) == "we refused: illegal_parameter(47): the group was not offered. offer it. [RFC 9846 4.3.8]"
+    assert str(error) == "we refused: illegal_parameter(47): the group was not offered. Offer it. [RFC 9846 4.3.8]"
     assert (error.sender, error.code, error.alert) == ("us", "TLS-ILLEGAL_PARAMETER", 47)
 
 
@@ -66,7 +66,7 @@ def test_own_alert_says_who_refused_and_where_it_is_written() -> None:
 def test_errors_are_also_what_programs_catch_today(cls: type[errors.TlsError], builtin: type[Exception]) -> None:
     error = cls("cause", remedy="remedy", code="TLS-X")
     assert isinstance(error, builtin)
-    assert (str(error).startswith("cause. remedy."), error.code) == (True, "TLS-X")
+    assert (str(error).startswith("cause. Remedy."), error.code) == (True, "TLS-X")
 
 
 @pytest.mark.parametrize(
@@ -90,5 +90,5 @@ def test_escape_makes_peer_text_harmless_and_short() -> None:
 
 
 def test_unknown_keyword_names_the_nearest() -> None:
-    assert 'did you mean "suites"?' in str(errors.unknown_keyword("ClientConfig", "suite", ("suites", "groups")))
+    assert 'Did you mean "suites"?' in str(errors.unknown_keyword("ClientConfig", "suite", ("suites", "groups")))
     assert "known: suites, groups" in str(errors.unknown_keyword("ClientConfig", "zzz", ("suites", "groups")))

@@ -19,8 +19,21 @@ if TYPE_CHECKING:
     from tlscore import policies as policies
     from tlscore._core import __version__ as __version__
     from tlscore.certs.identity import Identity as Identity
+    from tlscore.certs.loading.passwords import PasswordFile as PasswordFile
+    from tlscore.certs.loading.permissions import KeyFilePermissionWarning as KeyFilePermissionWarning
     from tlscore.certs.peer import PeerIdentity as PeerIdentity
+    from tlscore.certs.policy import CertificatePolicy as CertificatePolicy
+    from tlscore.certs.revocation.crl_store import CrlStore as CrlStore
+    from tlscore.certs.revocation.fetchers import CRLFetcher as CRLFetcher
+    from tlscore.certs.revocation.fetchers import HttpFetcher as HttpFetcher
+    from tlscore.certs.revocation.fetchers import OCSPFetcher as OCSPFetcher
+    from tlscore.certs.revocation.policy import Revocation as Revocation
+    from tlscore.certs.revocation.stapler import OcspFile as OcspFile
+    from tlscore.certs.revocation.stapler import OcspStapler as OcspStapler
     from tlscore.certs.trust_store import TrustStore as TrustStore
+    from tlscore.certs.watch import FileWatcher as FileWatcher
+    from tlscore.certs.watch import IdentityFile as IdentityFile
+    from tlscore.certs.watch import TrustFile as TrustFile
     from tlscore.config import ClientConfig as ClientConfig
     from tlscore.config import ServerConfig as ServerConfig
     from tlscore.config import VerifyServer as VerifyServer
@@ -35,6 +48,7 @@ if TYPE_CHECKING:
     from tlscore.errors import UsageError as UsageError
     from tlscore.errors import WantReadError as WantReadError
     from tlscore.errors import WantWriteError as WantWriteError
+    from tlscore.handshake.hello_info import ClientHelloInfo as ClientHelloInfo
     from tlscore.policies import Policy as Policy
     from tlscore.settings import Limits as Limits
     from tlscore.settings import Padding as Padding
@@ -49,21 +63,35 @@ if TYPE_CHECKING:
 # name -> module that defines it; a module's own name stands for itself.
 _HOMES = {
     "AlertError": "errors",
+    "CRLFetcher": "certs.revocation.fetchers",
+    "CertificatePolicy": "certs.policy",
     "ClientConfig": "config",
+    "ClientHelloInfo": "handshake.hello_info",
     "ConfigError": "errors",
     "Connection": "connection",
+    "CrlStore": "certs.revocation.crl_store",
+    "FileWatcher": "certs.watch",
     "HandshakeTimeout": "errors",
+    "HttpFetcher": "certs.revocation.fetchers",
     "Identity": "certs.identity",
+    "IdentityFile": "certs.watch",
+    "KeyFilePermissionWarning": "certs.loading.permissions",
     "Limits": "settings",
+    "OCSPFetcher": "certs.revocation.fetchers",
+    "OcspFile": "certs.revocation.stapler",
+    "OcspStapler": "certs.revocation.stapler",
     "Padding": "settings",
+    "PasswordFile": "certs.loading.passwords",
     "PeerIdentity": "certs.peer",
     "Policy": "policies",
+    "Revocation": "certs.revocation.policy",
     "ServerConfig": "config",
     "TlsError": "errors",
     "TlsListener": "sockets",
     "TlsSocket": "sockets",
     "TransportError": "errors",
     "TruncationError": "errors",
+    "TrustFile": "certs.watch",
     "TrustStore": "certs.trust_store",
     "UnauthenticatedTlsWarning": "danger",
     "UsageError": "errors",
@@ -85,21 +113,35 @@ _HOMES = {
 
 __all__ = [
     "AlertError",
+    "CRLFetcher",
+    "CertificatePolicy",
     "ClientConfig",
+    "ClientHelloInfo",
     "ConfigError",
     "Connection",
+    "CrlStore",
+    "FileWatcher",
     "HandshakeTimeout",
+    "HttpFetcher",
     "Identity",
+    "IdentityFile",
+    "KeyFilePermissionWarning",
     "Limits",
+    "OCSPFetcher",
+    "OcspFile",
+    "OcspStapler",
     "Padding",
+    "PasswordFile",
     "PeerIdentity",
     "Policy",
+    "Revocation",
     "ServerConfig",
     "TlsError",
     "TlsListener",
     "TlsSocket",
     "TransportError",
     "TruncationError",
+    "TrustFile",
     "TrustStore",
     "UnauthenticatedTlsWarning",
     "UsageError",

@@ -14,18 +14,26 @@ from datetime import datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self
 
-from tlscore import danger, defaults, settings
+from tlscore import config_checks, danger, defaults, settings
 from tlscore.config_base import Codes, Config
 from tlscore.errors import ConfigError
-from tlscore.iana import ProtocolVersion, SignatureScheme
 from tlscore.policies import Policy
 from tlscore.record import Record
 from tlscore.settings import Limits, Padding
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
+    from tlscore.certs.peer import PeerIdentity
+    from tlscore.certs.policy import CertificatePolicy
+    from tlscore.certs.revocation.policy import Revocation
     from tlscore.certs.trust_store import TrustStore
+    from tlscore.certs.watch import IdentityFile
     from tlscore.connection import Connection
+    from tlscore.handshake.hello_info import ClientHelloInfo
+
+    AnyIdentity = Identity | IdentityFile
+    Resolver = Callable[[ClientHelloInfo], AnyIdentity | None]
+    Authorizer = Callable[[PeerIdentity], bool]
 
 
 class VerifyServer(Record):
@@ -35,13 +43,6 @@ class VerifyServer(Record):
 
 
 Authentication = VerifyServer | danger.AcceptAnyPeer | danger.SkipNameCheck
-_CLIENT_FLAGS = (
-    "grease",
-    "shuffle_extensions",
-    "post_handshake_auth",
-    "send_certificate_authorities",
-    "require_renegotiation_info",
-)
 
 
 class ClientConfig(Config, kw_only=True):
@@ -49,8 +50,9 @@ class ClientConfig(Config, kw_only=True):
 
     Takes:    authentication: VerifyServer(trust), or one of tlscore.danger; the constructors below set it. Lists of
               suites, groups and schemes take IANA names or codes in order of preference and override `policy`.
-              key_shares=() asks the server to choose.
-              on_reject="silent" closes without an alert where the peer's version is refused.
+              key_shares=() asks the server to choose. confirm_client_auth: where the server asks for a certificate, the
+              handshake is complete only when the server has shown that it took ours. identities: an IdentityFile
+              follows its files. on_reject="silent" closes without an alert where the peer's version is refused.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -58,6 +60,7 @@ class ClientConfig(Config, kw_only=True):
     grease: bool
     shuffle_extensions: bool
     post_handshake_auth: bool
+    confirm_client_auth: bool
     send_certificate_authorities: bool
     require_renegotiation_info: bool
 
@@ -67,8 +70,10 @@ class ClientConfig(Config, kw_only=True):
         self,
         *,
         authentication: Authentication | None = None,
-        identities: tuple[Identity, ...] | list[Identity] = (),
+        identities: tuple[AnyIdentity, ...] | list[AnyIdentity] = (),
         policy: Policy | None = None,
+        certificate_policy: CertificatePolicy | None = None,
+        revocation: Revocation | None = None,
         versions: str | Codes | None = None,
         suites: Codes | None = None,
         groups: Codes | None = None,
@@ -84,6 +89,7 @@ class ClientConfig(Config, kw_only=True):
         grease: bool = False,
         shuffle_extensions: bool = False,
         post_handshake_auth: bool = False,
+        confirm_client_auth: bool = False,
         send_certificate_authorities: bool = False,
         key_log: str | PathLike[str] | None = None,
         handshake_timeout: float = defaults.HANDSHAKE_TIMEOUT_SECONDS,
@@ -97,31 +103,22 @@ class ClientConfig(Config, kw_only=True):
         self._refuse_unknown(unknown)
         values = self._common_values(given)
         values["authentication"] = _authentication(authentication)
-        for field in _CLIENT_FLAGS:
-            values[field] = settings.flag(field, given[field])
-        if post_handshake_auth and not values["identities"]:
-            raise ConfigError(
-                "post_handshake_auth is on, but there is no identity to authenticate with",
-                remedy="use ClientConfig.mutual(identity=...), or leave post_handshake_auth out",
-            )
-        if post_handshake_auth and ProtocolVersion.TLS13 not in values["versions"]:
-            raise ConfigError(
-                "post_handshake_auth is on, but TLS 1.3 is not enabled, and nothing older has it",
-                remedy="leave post_handshake_auth out, or add 1.3 to versions",
-                code="TLS-CONFIG-CONTRADICTION",
-            )
-        if send_certificate_authorities and isinstance(authentication, danger.AcceptAnyPeer):
-            raise ConfigError(
-                "send_certificate_authorities needs a trust store, and accept_any_peer has none",
-                remedy="leave send_certificate_authorities out, or use ClientConfig.simple(trust=...)",
-            )
+        config_checks.client_flags(values, given)
+        if isinstance(authentication, danger.AcceptAnyPeer):
+            config_checks.verifies_nobody(values)
         self._fill(values)
         if not isinstance(values["authentication"], VerifyServer):
             danger.announce(values["authentication"], "ClientConfig")
 
     @classmethod
     def simple(cls, trust: TrustStore | None = None, **settings_: Any) -> Self:
-        """The server shows who it is; `trust` is the system's store where none is given."""
+        """The server shows who it is, the client does not.
+
+        Takes:    trust: the anchors for the server's chain; the system's store where none is given. settings_: every
+                  other field of ClientConfig but authentication and identities.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ClientConfig.simple", settings_, "use ClientConfig.mutual(identity=...)")
         return cls(authentication=VerifyServer(_trust(trust)), **settings_)
 
     @classmethod
@@ -129,19 +126,33 @@ class ClientConfig(Config, kw_only=True):
         cls,
         trust: TrustStore | None = None,
         *,
-        identity: Identity | tuple[Identity, ...] | list[Identity] | None = None,
+        identity: AnyIdentity | tuple[AnyIdentity, ...] | list[AnyIdentity] | None = None,
         **settings_: Any,
     ) -> Self:
-        """Both ends show who they are. Of several identities the first that fits the server's request is used."""
+        """Both ends show who they are. Of several identities the first that fits the server's request is used.
+
+        Takes:    trust: the anchors for the server's chain; the system's store where none is given. identity: one, or a
+                  list in order of preference. settings_: every other field of ClientConfig but authentication.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ClientConfig.mutual", settings_)
         identities = settings.identity_or_list(identity)
         return cls(authentication=VerifyServer(_trust(trust)), identities=identities, **settings_)
 
     @classmethod
     def encryption_only(cls, accept: danger.AcceptAnyPeer, **settings_: Any) -> Self:
-        """Nobody shows who they are: `ClientConfig.encryption_only(danger.accept_any_peer)`. Emits
-        UnauthenticatedTlsWarning."""
-        _encryption_only_alone(
-            "ClientConfig", accept, settings_, ("trust", "authentication", "send_certificate_authorities")
+        """Nobody shows who they are: `ClientConfig.encryption_only(danger.accept_any_peer)`.
+
+        Takes:    accept: danger.accept_any_peer, or danger.accept_any_peer("why"). settings_: every other field of
+                  ClientConfig but those that say whom to verify.
+        Raises:   ConfigError for such a field, and where TLSCORE_FORBID_DANGEROUS is set in the environment.
+        Effects:  UnauthenticatedTlsWarning.
+        """
+        config_checks.encryption_only_alone(
+            "ClientConfig",
+            accept,
+            settings_,
+            ("trust", "authentication", "send_certificate_authorities", "certificate_policy", "revocation"),
         )
         return cls(authentication=accept, **settings_)
 
@@ -160,7 +171,7 @@ class ClientConfig(Config, kw_only=True):
 
         Takes:    server_name: DNS name or IP address of the server: sent (DNS names only) and checked. verify_as: the
                   name to check, where it differs from the name to send.
-        Raises:   ConfigError if a name is missing or is none.
+        Raises:   ConfigError if a name is missing or is none, or the key_log file cannot be opened.
         """
         from tlscore.certs.names import ServerName
         from tlscore.connection import Connection
@@ -191,12 +202,19 @@ class ServerConfig(Config, kw_only=True):
               identities for names that their certificates do not list ("*.example.org" stands for one label).
               client_auth: whether clients show a certificate, verified against client_trust; "post_handshake" asks only
               when conn.request_client_certificate() is called. advertise_cas: whether client_trust's names are sent
-              ("auto": unless it is the system's store). strict_sni: refuse names that no identity is for.
-              on_reject="silent": close without an alert where the client's versions are refused.
+              ("auto": unless it is the system's store). strict_sni: refuse names that no identity is for. resolver:
+              called with a ClientHelloInfo for each ClientHello, before anything is signed or agreed: gives the
+              identity, or None for the usual choice. authorize: called with the PeerIdentity of a client that owns its
+              verified certificate; anything but True is access_denied. confirm_client_auth: tell clients at once that
+              their certificate was taken. In both functions an exception ends the handshake. on_reject="silent": close
+              without an alert where the client's versions are refused.
     Raises:   ConfigError, saying what to write instead.
     """
 
-    names: tuple[tuple[str, Identity], ...]
+    names: tuple[tuple[str, AnyIdentity], ...]
+    resolver: Resolver | None
+    authorize: Authorizer | None
+    confirm_client_auth: bool
     client_auth: Literal["none", "optional", "required", "post_handshake"]
     client_trust: TrustStore | None
     advertise_cas: bool | Literal["auto"]
@@ -210,8 +228,11 @@ class ServerConfig(Config, kw_only=True):
     def __init__(
         self,
         *,
-        identities: tuple[Identity, ...] | list[Identity] = (),
-        names: Mapping[str, Identity] | tuple[tuple[str, Identity], ...] = (),
+        identities: tuple[AnyIdentity, ...] | list[AnyIdentity] = (),
+        names: Mapping[str, AnyIdentity] | tuple[tuple[str, AnyIdentity], ...] = (),
+        resolver: Resolver | None = None,
+        authorize: Authorizer | None = None,
+        confirm_client_auth: bool = False,
         client_auth: Literal["none", "optional", "required", "post_handshake"] = "none",
         client_trust: TrustStore | None = None,
         advertise_cas: bool | Literal["auto"] = "auto",
@@ -220,6 +241,8 @@ class ServerConfig(Config, kw_only=True):
         hello_retry_cookie: bool = False,
         unauthenticated: danger.AcceptAnyPeer | None = None,
         policy: Policy | None = None,
+        certificate_policy: CertificatePolicy | None = None,
+        revocation: Revocation | None = None,
         versions: str | Codes | None = None,
         suites: Codes | None = None,
         groups: Codes | None = None,
@@ -242,50 +265,71 @@ class ServerConfig(Config, kw_only=True):
         given = dict(locals())
         self._refuse_unknown(unknown)
         values = self._common_values(given)
-        values["names"] = _named_identities(names)
-        values["client_auth"] = settings.choice(
-            "client_auth", client_auth, ("none", "optional", "required", "post_handshake")
-        )
-        values["advertise_cas"] = settings.choice("advertise_cas", advertise_cas, (True, False, "auto"))
-        values["prefer"] = settings.choice("prefer", prefer, ("server", "client"))
-        for field in ("strict_sni", "hello_retry_cookie"):
-            values[field] = settings.flag(field, given[field])
-        values["client_trust"] = _client_trust(client_auth, client_trust, advertise_cas)
-        if client_auth == "post_handshake" and ProtocolVersion.TLS13 not in values["versions"]:
-            raise ConfigError(
-                'client_auth is "post_handshake", but TLS 1.3 is not enabled, and nothing older has it',
-                remedy='use client_auth="optional", or add 1.3 to versions',
-                code="TLS-CONFIG-CONTRADICTION",
-            )
+        values["names"] = config_checks.named_identities(names, values["certificate_policy"].strict)
+        config_checks.server_choices(values, given)
+        config_checks.without_clients(values)
+        values["client_trust"] = config_checks.client_trust(client_auth, client_trust, advertise_cas)
         values["unauthenticated"] = unauthenticated
         if unauthenticated is not None:
             settings.instance("unauthenticated", unauthenticated, danger.AcceptAnyPeer, "use danger.accept_any_peer")
+            config_checks.has_no_name(values)
             danger.announce(unauthenticated, "ServerConfig")
-        values["identities"] = _server_identities(values)
+        values["identities"] = config_checks.server_identities(values)
         self._fill(values)
 
     @classmethod
-    def simple(cls, identity: Identity | tuple[Identity, ...] | list[Identity] | None = None, **settings_: Any) -> Self:
-        """The server shows who it is; clients do not."""
+    def simple(
+        cls, identity: AnyIdentity | tuple[AnyIdentity, ...] | list[AnyIdentity] | None = None, **settings_: Any
+    ) -> Self:
+        """The server shows who it is; clients do not.
+
+        Takes:    identity: one, or a list whose first is the default. settings_: every other field of ServerConfig.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ServerConfig.simple", settings_)
         return cls(identities=settings.identity_or_list(identity), **settings_)
 
     @classmethod
     def mutual(
         cls,
-        identity: Identity | tuple[Identity, ...] | list[Identity] | None = None,
+        identity: AnyIdentity | tuple[AnyIdentity, ...] | list[AnyIdentity] | None = None,
         *,
         client_trust: TrustStore | None = None,
         **settings_: Any,
     ) -> Self:
-        """Both ends show who they are: a client without a certificate from `client_trust` is refused."""
+        """Both ends show who they are: a client without a certificate from `client_trust` is refused.
+
+        Takes:    identity: one, or a list whose first is the default. client_trust: the anchors for clients' chains.
+                  settings_: every other field of ServerConfig; client_auth="optional" lets clients without in.
+        Raises:   ConfigError, saying what to write instead.
+        """
+        config_checks.no_identities("ServerConfig.mutual", settings_)
         identities = settings.identity_or_list(identity)
         return cls(**{"client_auth": "required", **settings_, "identities": identities, "client_trust": client_trust})
 
     @classmethod
     def encryption_only(cls, accept: danger.AcceptAnyPeer, **settings_: Any) -> Self:
-        """A server without identity: it makes a certificate that nobody can verify. Emits UnauthenticatedTlsWarning."""
-        _encryption_only_alone(
-            "ServerConfig", accept, settings_, ("client_auth", "client_trust", "strict_sni", "names")
+        """A server without identity: it makes a certificate that nobody can verify.
+
+        Takes:    accept: danger.accept_any_peer, or danger.accept_any_peer("why"). settings_: every other field of
+                  ServerConfig but those that say whom to verify.
+        Raises:   ConfigError for such a field, and where TLSCORE_FORBID_DANGEROUS is set in the environment.
+        Effects:  UnauthenticatedTlsWarning.
+        """
+        config_checks.encryption_only_alone(
+            "ServerConfig",
+            accept,
+            settings_,
+            (
+                "client_auth",
+                "client_trust",
+                "strict_sni",
+                "names",
+                "authorize",
+                "confirm_client_auth",
+                "certificate_policy",
+                "revocation",
+            ),
         )
         return cls(unauthenticated=accept, **settings_)
 
@@ -300,27 +344,36 @@ class ServerConfig(Config, kw_only=True):
     def identities_for(self, server_name: str | None) -> tuple[Identity, ...]:
         """Identities to try for the name that a client asks for, best first.
 
-        Gives:    those for the name; without any, the others, or none where strict_sni is on. Without a name: all.
+        Gives:    those for the name; without any, the others, or none where strict_sni is on. None (no name): all.
         Source:   RFC 6066 section 3.
         """
-        # RFC 6066 3 compares host names without regard to case; a client never sends the final dot.
-        name = server_name.lower().rstrip(".") if server_name else ""
-        if not name:
-            return self.identities
+        identities = self.current_identities
+        if server_name is None:
+            return identities
+        # RFC 6066 3: "DNS hostnames are case-insensitive." A final dot is no part of them; what is empty without it
+        # is a name that nobody has.
+        name = server_name.lower().removesuffix(".")
         parent = "*." + name.partition(".")[2]
-        named = tuple(identity for pattern, identity in self.names if pattern in (name, parent))
+        named = tuple(identity.current for pattern, identity in self.names if pattern in (name, parent))
         if self.unauthenticated is not None and not named:
-            return self.identities
-        fitting = named + tuple(one for one in self.identities if one not in named and one.matches_name(name))
+            return identities
+        fitting = named + tuple(one for one in identities if one not in named and one.matches_name(name))
         if fitting or self.strict_sni:
             return fitting
-        return self.identities
+        return identities
 
-    def connection(self) -> Connection:
-        """A new connection that waits for a ClientHello: no socket, no clock, no thread."""
+    def connection(self, *, cookie_context: bytes = b"") -> Connection:
+        """A new connection that waits for a ClientHello: no socket, no thread.
+
+        Takes:    cookie_context: with hello_retry_cookie, what cookies are bound to, such as the client's address: the
+                  second ClientHello counts only on a connection with the same context.
+        Raises:   ConfigError if the key_log file cannot be opened, or cookie_context is not bytes.
+        Source:   RFC 9846 section 4.3.2.
+        """
         from tlscore.connection import Connection
 
-        return Connection(False, self)
+        settings.instance("cookie_context", cookie_context, bytes, 'give octets, such as b"192.0.2.1"')
+        return Connection(False, self, cookie_context=cookie_context)
 
 
 def _authentication(value: object) -> Authentication:
@@ -346,87 +399,3 @@ def _trust(trust: TrustStore | None) -> TrustStore:
     from tlscore.certs.trust_store import TrustStore
 
     return TrustStore.system() if trust is None else settings.trust_store("trust", trust)
-
-
-def _client_trust(client_auth: str, trust: TrustStore | None, advertise_cas: object) -> TrustStore | None:
-    if client_auth == "none":
-        if trust is not None:
-            raise ConfigError(
-                'client_trust is given, but client_auth is "none": it would be ignored',
-                remedy="use ServerConfig.mutual(identity=..., client_trust=...), or leave client_trust out",
-            )
-        if advertise_cas is True:
-            raise ConfigError(
-                "advertise_cas needs client_trust", remedy="use ServerConfig.mutual(..., client_trust=...)"
-            )
-        return None
-    if trust is None:
-        raise ConfigError(
-            f'client_auth is "{client_auth}", but there is no client_trust to verify clients against',
-            remedy='add client_trust=TrustStore.from_file("clients.pem")',
-            code="TLS-CONFIG-NO_TRUST",
-        )
-    return settings.trust_store("client_trust", trust)
-
-
-def _named_identities(value: object) -> tuple[tuple[str, Identity], ...]:
-    from tlscore.certs.names import DnsName, ServerName
-
-    if not isinstance(value, (Mapping, tuple, list)):
-        raise ConfigError("names is no mapping", remedy='give names={"example.org": identity}')
-    found: list[tuple[str, Identity]] = []
-    for name, identity in value.items() if isinstance(value, Mapping) else value:
-        wildcard = isinstance(name, str) and name.startswith("*.")
-        parsed = ServerName.parse(name[2:] if wildcard else name)
-        if not isinstance(parsed, DnsName):
-            raise ConfigError("names holds an IP address, which clients never send", remedy="name it by DNS name")
-        found.append((("*." if wildcard else "") + parsed.text, settings.identities("names", (identity,))[0]))
-    return tuple(found)
-
-
-def _server_identities(values: dict[str, Any]) -> tuple[Identity, ...]:
-    identities: tuple[Identity, ...] = values["identities"] or tuple(dict.fromkeys(one for _, one in values["names"]))
-    if not identities and values["unauthenticated"] is not None:
-        from tlscore.certs.ephemeral import ephemeral_identity
-
-        return (ephemeral_identity(),)
-    if not identities:
-        raise ConfigError(
-            "ServerConfig has no identity: no client could ever connect",
-            remedy='add identity=Identity.load("chain.pem", "key.pem")',
-            code="TLS-CONFIG-NO_IDENTITY",
-        )
-    if not any(scheme in values["schemes"] for one in identities for scheme in _makes(one, values["versions"])):
-        raise ConfigError(
-            "no identity can sign with any of the schemes of this configuration",
-            remedy="leave schemes out, or add "
-            + ", ".join(
-                sorted(
-                    {SignatureScheme.name_of(code) for one in identities for code in _makes(one, values["versions"])}
-                )
-            ),
-        )
-    return identities
-
-
-def _makes(identity: Identity, versions: tuple[int, ...]) -> tuple[int, ...]:
-    """The schemes that an identity can sign with in the versions that are enabled."""
-    newer = identity.schemes if ProtocolVersion.TLS13 in versions else ()
-    return newer + (identity.schemes12 if ProtocolVersion.TLS12 in versions else ())
-
-
-def _encryption_only_alone(owner: str, accept: object, given: dict[str, Any], contradictions: tuple[str, ...]) -> None:
-    """Encryption only excludes every setting that says whom to verify."""
-    if not isinstance(accept, danger.AcceptAnyPeer):
-        raise ConfigError(
-            f"{owner}.encryption_only got {type(accept).__name__}",
-            remedy=f"say that it accepts everybody: {owner}.encryption_only(danger.accept_any_peer)",
-            code="TLS-CONFIG-DANGEROUS",
-        )
-    for name in contradictions:
-        if name in given and given[name] not in (None, "none", False, ()):
-            raise ConfigError(
-                f"{owner}.encryption_only verifies nobody, and {name} says whom to verify",
-                remedy=f"leave {name} out, or use {owner}.simple or .mutual",
-                code="TLS-CONFIG-CONTRADICTION",
-            )

@@ -20,9 +20,29 @@ from tlscore.settings import Limits, Padding
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
+    from tlscore.certs.policy import CertificatePolicy
+    from tlscore.certs.revocation.policy import Revocation
+    from tlscore.certs.watch import IdentityFile
+
+    AnyIdentity = Identity | IdentityFile
 
 Codes = tuple[str | int, ...] | list[str | int] | tuple[str, ...] | list[str] | tuple[int, ...] | list[int]
-_POLICY_FIELDS = ("versions", "suites", "groups", "key_shares", "schemes", "cert_schemes")
+_POLICY_FIELDS = ("versions", "suites", "groups", "key_shares", "schemes", "cert_schemes", "certificate_policy")
+
+
+# What other libraries, and the named constructors, call settings that a configuration itself has not.
+_OF_CONSTRUCTORS = ("trust", "identity", "client_trust")
+_ALWAYS = "verification is always on; see tlscore.danger"
+_ELSEWHERE = {
+    "verify": _ALWAYS,
+    "check_hostname": _ALWAYS,
+    "verify_mode": _ALWAYS,
+    "timeout": "give connect(timeout=...), or handshake_timeout=",
+    "trust": "trust for servers goes to ClientConfig.simple(trust=...) or .mutual(trust=...), trust for clients to "
+    "ServerConfig.mutual(client_trust=...)",
+    "identity": "use ClientConfig.mutual(identity=...), ServerConfig.simple(identity=...) or .mutual(identity=...)",
+    "client_trust": "trust for clients is a server's: ServerConfig.mutual(client_trust=...)",
+}
 
 
 class Config(Record, kw_only=True):
@@ -35,7 +55,9 @@ class Config(Record, kw_only=True):
     key_shares: tuple[int, ...]
     schemes: tuple[int, ...]
     cert_schemes: tuple[int, ...]
-    identities: tuple[Identity, ...]
+    certificate_policy: CertificatePolicy
+    revocation: Revocation
+    identities: tuple[AnyIdentity, ...]
     alpn: tuple[str, ...]
     record_size_limit: int | None
     padding: Padding
@@ -55,11 +77,14 @@ class Config(Record, kw_only=True):
     role: ClassVar[str]
 
     def _refuse_unknown(self, unknown: Mapping[str, object]) -> None:
+        owner = type(self).__name__
         for name in unknown:
-            raise unknown_keyword(type(self).__name__, name, type(self)._fields)
+            if name in _ELSEWHERE:
+                raise ConfigError(f'{owner} has no "{name}"', remedy=_ELSEWHERE[name], code="TLS-CONFIG-UNKNOWN_NAME")
+            raise unknown_keyword(owner, name, (*type(self)._fields, *_OF_CONSTRUCTORS))
 
     def _policy_values(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The six lists of the policy, each replaced where the caller gave one."""
+        """What the policy says, each part replaced where the caller gave one."""
         policy: Policy = policies.DEFAULT if given["policy"] is None else given["policy"]
         settings.instance("policy", policy, Policy, "take one from tlscore.policies, such as policies.DEFAULT")
         chosen: dict[str, Any] = {"policy": policy}
@@ -79,6 +104,8 @@ class Config(Record, kw_only=True):
             # Without cert_schemes the extension is not sent, and `schemes` speaks for certificates too (RFC 9846
             # 4.3.3).
             chosen[field] = settings.codes(field, value, registry, implemented, empty=field == "cert_schemes")
+        wanted = given["certificate_policy"]
+        chosen["certificate_policy"] = policy.certificate_policy if wanted is None else _certificate_policy(wanted)
         version_lists.settle(chosen, frozenset(field for field in _POLICY_FIELDS if given[field] is not None))
         chosen["key_shares"] = settings.key_shares(
             given["key_shares"], chosen["groups"], policy.key_shares, chosen["versions"]
@@ -93,9 +120,12 @@ class Config(Record, kw_only=True):
         padding = Padding() if given["padding"] is None else given["padding"]
         limits = Limits() if given["limits"] is None else given["limits"]
         threshold = given["interpreter_release_threshold"]
+        of_policy = self._policy_values(given)
+        strict = of_policy["certificate_policy"].strict
         return {
-            **self._policy_values(given),
-            "identities": settings.identities("identities", given["identities"]),
+            **of_policy,
+            "revocation": _revocation(given["revocation"]),
+            "identities": settings.identities("identities", given["identities"], strict),
             "alpn": settings.alpn(given["alpn"]),
             "record_size_limit": limit,
             "padding": settings.instance(
@@ -114,6 +144,11 @@ class Config(Record, kw_only=True):
             ),
             "on_reject": settings.choice("on_reject", given["on_reject"], ("alert", "silent")),
         }
+
+    @property
+    def current_identities(self) -> tuple[Identity, ...]:
+        """The identities as they are now: those that follow files may be others in the next handshake."""
+        return tuple([one.current for one in self.identities])
 
     def _fill(self, values: dict[str, Any]) -> None:
         Record.__init__(self, **values)
@@ -149,3 +184,23 @@ class Config(Record, kw_only=True):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+
+def _certificate_policy(value: object) -> CertificatePolicy:
+    from tlscore.certs.policy import CertificatePolicy
+
+    made: CertificatePolicy = settings.instance(
+        "certificate_policy", value, CertificatePolicy, "give tlscore.certs.policy.CertificatePolicy(...)"
+    )
+    return made
+
+
+def _revocation(value: object) -> Revocation:
+    from tlscore.certs.revocation.policy import Revocation
+
+    if value is None:
+        return Revocation()
+    made: Revocation = settings.instance(
+        "revocation", value, Revocation, "give Revocation.crl(...), .stapled(...) or .off(reason=...)"
+    )
+    return made

@@ -16,12 +16,18 @@ from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated,
 from tlscore.handshake import machine
 from tlscore.handshake.alerts12 import is_warning
 from tlscore.handshake.client13 import send_client_hello
-from tlscore.handshake.facts import ConnectionFacts
 from tlscore.handshake.machine import Closed, State
 from tlscore.handshake.output import Output, keep_event
 from tlscore.handshake.plans import client_plan, server_plan
-from tlscore.handshake.post_handshake import request_certificate
+from tlscore.handshake.post_handshake import (
+    ExpectLateCertificateVerify,
+    ExpectLateFinished,
+    interrupted,
+    request_certificate,
+)
+from tlscore.handshake.record_errors import REMEDIES, SSLV2_HELLO, record_error
 from tlscore.handshake.server13 import ExpectClientHello
+from tlscore.handshake.verdict import ConfirmedHandshake
 from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, ProtocolVersion
 
 if TYPE_CHECKING:
@@ -37,43 +43,8 @@ _EXPORTER_BINDING = (b"EXPORTER-Channel-Binding", b"", 32)
 # Key updates of one direction that one call of events() reports; long-lived connections make more when nobody asks.
 _KEY_UPDATES_REPORTED = 16
 
-# What the record layer reports -> the class of the error. What ends the connection has an alert, or is "truncated".
-_RECORD_ERRORS: dict[str, type[TlsError]] = {
-    "bad_record_mac": errors.BadRecordMac,
-    "record_overflow": errors.RecordOverflow,
-    "unexpected_message": errors.UnexpectedMessage,
-    "sslv2_hello": errors.UnexpectedMessage,
-    "decode_error": errors.DecodeError,
-    "illegal_parameter": errors.IllegalParameter,
-    "internal_error": errors.InternalError,
-    "limit": errors.UnexpectedMessage,
-    "handshake_not_complete": errors.HandshakeNotComplete,
-    "forked": errors.ForkedConnectionError,
-    "closed": errors.ConnectionClosedError,
-    "truncated": errors.TruncationError,
-    "buffer_too_small": errors.BufferTooSmall,
-    "want_read": errors.WantReadError,
-    "want_write": errors.WantWriteError,
-    "timed_out": errors.OperationTimeout,
-}
-_CODES = {"sslv2_hello": "TLS-SSLV2_HELLO"}
-_SECTIONS = {
-    "sslv2_hello": "RFC 9846 E.5",
-    "bad_record_mac": "RFC 9846 5.2",
-    "record_overflow": "RFC 9846 5.2",
-    "handshake_not_complete": "RFC 9846 4.5.3",
-    "closed": "RFC 9846 6.1",
-    "truncated": "RFC 9846 6.1",
-}
-_REMEDIES = {
-    "sslv2_hello": "bring the peer to TLS 1.2 or newer, or turn its SSLv2-compatible hello off",
-    "handshake_not_complete": "exchange data_to_send() and receive() with the peer until HandshakeCompleted",
-    "forked": "make the connection in the process that uses it",
-    "closed": "this side has sent close_notify; open another connection to send more",
-}
 
-
-class Connection(ConnectionFacts):
+class Connection(ConfirmedHandshake):
     """A client or server connection, made by `ClientConfig.connection` or `ServerConfig.connection`.
 
     `receive`, `data_to_send`, `write`, `write_many`, `write_into`, `wire_size`, `read` and `read_into` come from the
@@ -101,6 +72,7 @@ class Connection(ConnectionFacts):
         self._trace: bytearray | bytes = bytearray()
         self._error: TlsError | None = None
         self._diagnostic: str | None = None
+        self._awaits_verdict = False
         self._key_updates = (0, 0)
         self._silent = config.on_reject == "silent"
         self._out: Output | None = Output(self, self._trace, self._events)
@@ -158,6 +130,8 @@ class Connection(ConnectionFacts):
                 self._mark_end_of_stream()
                 return
             cause = "the stream ended without close_notify: data may be missing"
+        elif self._awaits_verdict:
+            cause = "the server ended the stream before it showed whether it takes our certificate"
         else:
             expected = machine.expected_text(self._state)
             cause = f"the peer ended the stream during the handshake, where {expected} should come"
@@ -172,7 +146,7 @@ class Connection(ConnectionFacts):
         Source:   RFC 9846 section 6.1.
         """
         self._check()
-        if self.handshake_complete:
+        if self._outcome is not None:
             self._close_write()
             return
         self._cancel()
@@ -181,7 +155,7 @@ class Connection(ConnectionFacts):
         """Give the connection up without close_notify: the peer sees a truncated stream. Does nothing to a dead one."""
         if self._error is not None:
             return
-        if not self.handshake_complete:
+        if self._outcome is None:
             self._cancel()
             return
         self._fail(errors.ConnectionClosedError("the connection was aborted on this side"), None)
@@ -193,9 +167,13 @@ class Connection(ConnectionFacts):
         self._fail(errors.ConnectionClosedError("the connection was closed on this side during the handshake"), None)
 
     def update_keys(self, request_peer: bool = False) -> None:
-        """Go on to new write keys; `request_peer` asks the peer to do the same (RFC 9846 4.7.3).
+        """Go on to new write keys.
 
-        Raises:   UsageError in TLS 1.2, which has no such thing.
+        Takes:    request_peer: whether to ask the peer to do the same.
+        Raises:   HandshakeNotComplete before the handshake is; UsageError in TLS 1.2, which has no such thing;
+                  ConnectionClosedError after close(); the original error after a failure.
+        Effects:  a KeyUpdate waits in `data_to_send()`; write sequence number 0.
+        Source:   RFC 9846 section 4.7.3.
         """
         self._check_complete()
         if self._state.version != ProtocolVersion.TLS13:
@@ -220,23 +198,34 @@ class Connection(ConnectionFacts):
     # -- keys and bindings ---------------------------------------------------------------------------------------------
 
     def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
-        """Keys for another protocol, bound to this connection (RFC 9846 7.5, RFC 5705).
+        """Keys for another protocol, bound to this connection.
 
-        Takes:    context: None and b"" are the same in TLS 1.3, and differ in TLS 1.2.
-        Raises:   UsageError in TLS 1.2 without the extended main secret.
+        Takes:    label: ASCII text, registered with IANA or beginning with "EXPERIMENTAL"; context: any octets, the
+                  same at both ends, None and b"" being the same in TLS 1.3 alone; length: octets wanted, at most 255
+                  times those of the hash.
+        Gives:    the same octets at both ends; they outlive changes of keys.
+        Raises:   HandshakeNotComplete before the handshake is; UsageError for a label or length that cannot be, and in
+                  TLS 1.2 without the extended main secret; the original error after a failure.
+        Source:   RFC 9846 section 7.5, RFC 5705.
         """
         self._check_complete()
         outcome = self._outcome
         assert outcome is not None
-        octets = label.encode("ascii") if isinstance(label, str) else label
         try:
+            octets = label.encode("ascii") if isinstance(label, str) else label
             return outcome.export(octets, context, length)
-        except ValueError as refused:
+        except (ValueError, OverflowError) as refused:
             raise errors.UsageError(str(refused), section="RFC 9846 7.5", code="TLS-EXPORTER") from None
 
     def channel_binding(self, kind: str = "tls-exporter") -> bytes:
-        """The channel binding `kind`: "tls-exporter" (RFC 9266), "tls-server-end-point" or, in TLS 1.2, "tls-unique"
-        (RFC 5929)."""
+        """What binds an authentication inside the connection to it.
+
+        Takes:    kind: "tls-exporter" (RFC 9266), "tls-server-end-point" (RFC 5929), which every connection of the
+                  same server certificate shares, or, in TLS 1.2, "tls-unique" (RFC 5929).
+        Raises:   HandshakeNotComplete before the handshake is; UsageError for another kind, or for a certificate that
+                  has no end point; the original error after a failure.
+        Source:   RFC 9266 section 4.2, RFC 5929 sections 3.1 and 4.1.
+        """
         self._check_complete()
         outcome = self._outcome
         assert outcome is not None
@@ -287,10 +276,13 @@ class Connection(ConnectionFacts):
         recorded = bytearray(self._trace)
         out = Output(self, recorded, self._events)
         try:
-            self._state = machine.step(self._state, message, out)
+            state = machine.step(self._state, message, out)
         except BaseException as failure:
             self._die(failure)
             raise
+        # Another thread may have aborted meanwhile: nothing leads out of that.
+        if self._error is None:
+            self._state = state
         self._diagnostic = out.diagnostic or self._diagnostic
 
     def _on_alert(self, level: int, description: int, /) -> None:
@@ -298,6 +290,10 @@ class Connection(ConnectionFacts):
             keep_event(self._events, PeerClosed())
             return
         if description == AlertDescription.user_canceled:
+            if isinstance(self._state, (ExpectLateCertificateVerify, ExpectLateFinished)):
+                refusal = interrupted()
+                self._die(refusal)
+                raise refusal
             # RFC 9846 6.1: "Receiving implementations SHOULD continue to read data from the peer until a "close_notify"
             # is received"
             keep_event(self._events, AlertReceived(level, description, AlertDescription.name_of(description)))
@@ -321,16 +317,7 @@ class Connection(ConnectionFacts):
     def _record_error(self, code: str, alert: int, detail: str, /) -> BaseException:
         if self._error is not None:
             return self._error.with_traceback(None)
-        if "SSLv2" in detail:
-            from tlscore.versions import sslv2_report
-
-            asked = sslv2_report(detail)
-            if asked is not None:
-                peer = "server" if self._is_client else "client"
-                detail, code = f"the {peer} sent an SSLv2 CLIENT-HELLO that asks for {asked}", "sslv2_hello"
-        error = _RECORD_ERRORS.get(code, errors.InternalError)(
-            detail, remedy=_REMEDIES.get(code, ""), section=_SECTIONS.get(code, ""), code=_CODES.get(code)
-        )
+        error = record_error(code, detail, self.role, self._eof_remedy() if code == "truncated" else "")
         if alert >= 0:
             self._fail(error, alert)
         elif code == "truncated":
@@ -341,15 +328,20 @@ class Connection(ConnectionFacts):
 
     def _complete(self, out: Output) -> None:
         """The handshake is over: report it, and let go of what only it needed."""
+        self._diagnostic = out.diagnostic
+        self._trace = bytes(self._trace)
+        self._out = None
+        self._awaits_verdict = out.awaits_verdict
+        if not self._awaits_verdict:
+            self._report_completion()
+
+    def _report_completion(self) -> None:
         outcome = self._outcome
         assert outcome is not None
         chain, alpn = outcome.chain, outcome.alpn
         suite, group = CipherSuite.name_of(outcome.suite), NamedGroup.name_of(outcome.group)
         authenticated = chain is not None and chain.authenticated
         keep_event(self._events, HandshakeCompleted(str(self.version), suite, group, alpn, chain, authenticated))
-        self._diagnostic = out.diagnostic
-        self._trace = bytes(self._trace)
-        self._out = None
 
     def _on_handshake_alert(self, level: int, description: int) -> None:
         if description != AlertDescription.close_notify:
@@ -370,7 +362,9 @@ class Connection(ConnectionFacts):
     def _eof_remedy(self) -> str:
         """What a silent peer most likely means, by the step that was reached."""
         stage = self._state.stage
-        if self.handshake_complete:
+        if self._awaits_verdict:
+            return "most likely it refuses our certificate: read its log"
+        if self._outcome is not None:
             return "the peer, or something on the way, broke the connection off: do not trust the length of the data"
         if self.role == "client":
             if stage <= 6:
@@ -390,7 +384,7 @@ class Connection(ConnectionFacts):
         self._check()
         if not self.handshake_complete:
             raise errors.HandshakeNotComplete(
-                "the handshake is not complete", remedy=_REMEDIES["handshake_not_complete"], section="RFC 9846 4.5.3"
+                "the handshake is not complete", remedy=REMEDIES["handshake_not_complete"], section="RFC 9846 4.5.3"
             )
 
     def _note_key_updates(self) -> None:
@@ -436,7 +430,7 @@ class Connection(ConnectionFacts):
         error.trace = trace.describe(self._trace)
         # First of all: a failure of the alert itself must not replace the error that it reports.
         self._error = error
-        if self._silent and (isinstance(error, errors.ProtocolVersionError) or error.code == _CODES["sslv2_hello"]):
+        if self._silent and (isinstance(error, errors.ProtocolVersionError) or error.code == SSLV2_HELLO):
             alert = None
         if alert is not None:
             try:
@@ -446,6 +440,7 @@ class Connection(ConnectionFacts):
                 # Nothing can be sent any more (closed, forked): the error itself is what matters.
                 error.alert_sent = None
         self._state = _CLOSED
+        self._awaits_verdict = False
         self._out = None
         self._trace = bytes(self._trace)
         self._kill(error)

@@ -29,6 +29,9 @@ class AcceptAnyPeer(Record):
 
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        _check_reason("accept_any_peer", self.reason or "none given")
+
     def __call__(self, reason: str) -> AcceptAnyPeer:
         """The same, with the reason that audits will ask for."""
         return AcceptAnyPeer(reason)
@@ -41,16 +44,28 @@ class SkipNameCheck(Record):
     trust: TrustStore
     reason: str
 
+    def __post_init__(self) -> None:
+        _check_reason("skip_name_check", self.reason)
+
+
+def _check_reason(name: str, reason: object) -> None:
+    if not isinstance(reason, str) or not reason.strip():
+        arguments = "trust, " if name == "skip_name_check" else ""
+        raise ConfigError(
+            f"{name} got no reason",
+            remedy=f'say why, for audits: {name}({arguments}reason="...")',
+            code="TLS-CONFIG-DANGEROUS",
+        )
+
 
 accept_any_peer = AcceptAnyPeer()
 
 
 def skip_name_check(trust: TrustStore, reason: str) -> SkipNameCheck:
-    """Verify the peer's chain against `trust` and do not check whose certificate it is."""
-    if not isinstance(reason, str) or not reason.strip():
-        raise ConfigError(
-            "skip_name_check got no reason", remedy='say why, for audits: skip_name_check(trust, reason="...")'
-        )
+    """Verify the peer's chain against `trust` and do not check whose certificate it is.
+
+    Raises:   ConfigError where no reason is given.
+    """
     return SkipNameCheck(trust, reason)
 
 

@@ -64,6 +64,9 @@ class TlsError(Exception):
         alert_sent: int | None = None,
         alert_received: int | None = None,
     ) -> None:
+        if len(cause) > TEXT_LIMIT and not isinstance(self, ConfigError):
+            # It may quote the peer, who could flood a log through it; each part alone is escaped and short already.
+            cause = cause[: TEXT_LIMIT - 3] + "..."
         self.args = (cause,)
         self.cause = cause
         # Only what differs from the class is stored: most errors carry few of these.
@@ -85,9 +88,11 @@ class TlsError(Exception):
             self.alert_received = alert_received
 
     def __str__(self) -> str:
-        sentences = [
-            part if part.endswith((".", "!", "?")) else part + "." for part in (self.cause, self.remedy) if part
-        ]
+        # The remedy is a sentence of its own behind the cause.
+        remedy = self.remedy
+        if self.cause and remedy.partition(" ")[0].isalpha():
+            remedy = remedy[0].upper() + remedy[1:]
+        sentences = [part if part.endswith((".", "!", "?")) else part + "." for part in (self.cause, remedy) if part]
         text = self._prefix() + " ".join(sentences)
         return f"{text} [{self.section}]" if self.section else text
 

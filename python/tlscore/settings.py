@@ -16,7 +16,10 @@ from tlscore.record import Record
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.certs.trust_store import TrustStore
+    from tlscore.certs.watch import IdentityFile
     from tlscore.iana import Registry
+
+    AnyIdentity = Identity | IdentityFile
 
 _VERSION_NAMES = {"1.3": 0x0304, "TLSv1.3": 0x0304, "TLS13": 0x0304, "1.2": 0x0303, "TLSv1.2": 0x0303, "TLS12": 0x0303}
 _OLD_VERSIONS = ("SSLv2", "SSLv3", "SSLv23", "TLSv1", "TLSv11", "TLSv1.0", "TLSv1.1", "1.0", "1.1")
@@ -30,6 +33,7 @@ class Padding(Record):
 
     @classmethod
     def none(cls) -> Padding:
+        """Records as long as their content."""
         return cls()
 
     @classmethod
@@ -76,6 +80,7 @@ class Limits(Record, kw_only=True):
         super().__init__(**named)
 
     def as_dict(self) -> dict[str, int]:
+        """Every limit by its name."""
         return self._as_dict()
 
 
@@ -262,25 +267,47 @@ def clock(value: object) -> Any:
     return value
 
 
-def identities(field: str, value: object) -> tuple[Identity, ...]:
-    """The identities of a list setting."""
-    from tlscore.certs.identity import Identity
+def callback(field: str, value: object, takes: str) -> Any:
+    """A function that is called during handshakes, or None."""
+    if value is None:
+        return None
+    if not callable(value):
+        raise ConfigError(f"{field} is {_kind(value)}", remedy=f"give a function that takes {takes}")
+    call = value if hasattr(value, "__code__") else getattr(value, "__func__", type(value).__call__)
+    # 0x80 marks `async def`: its result is a coroutine, which is true whatever it would have said.
+    if getattr(getattr(call, "__code__", None), "co_flags", 0) & 0x80:
+        raise ConfigError(
+            f"{field} is an async function, and handshakes do not wait",
+            remedy="give a plain function",
+            code="TLS-CONFIG-ASYNC",
+        )
+    return value
 
-    if isinstance(value, Identity):
+
+def identities(field: str, value: object, strict: bool = False) -> tuple[AnyIdentity, ...]:
+    """The identities of a list setting. `strict`: none whose key file others can read."""
+    from tlscore.certs.identity import Identity
+    from tlscore.certs.loading.permissions import exposed
+    from tlscore.certs.watch import IdentityFile
+
+    if isinstance(value, (Identity, IdentityFile)):
         raise ConfigError(f"{field} is one Identity", remedy=f"give a list: {field}=(identity,)")
     if isinstance(value, (str, bytes)):
         raise ConfigError(f"{field} is {_kind(value)}", remedy=f"load it: {field}=(Identity.load(chain, key),)")
     members = tuple(value) if isinstance(value, Iterable) else (value,)
     for member in members:
-        instance(field, member, Identity, "load it with Identity.load(chain, key)")
+        if not isinstance(member, IdentityFile):
+            instance(field, member, Identity, "load it with Identity.load(chain, key)")
+        if strict and member.current.exposed is not None:
+            raise exposed(member.current.exposed)
     return members
 
 
-def identity_or_list(value: object) -> tuple[Identity, ...]:
+def identity_or_list(value: object) -> tuple[AnyIdentity, ...]:
     """`identity=` of the named constructors: one, or several in order of preference."""
-    from tlscore.certs.identity import Identity
-
-    members = (value,) if isinstance(value, Identity) else identities("identity", value) if value is not None else ()
+    if value is not None and hasattr(value, "current"):
+        value = (value,)
+    members = identities("identity", value) if value is not None else ()
     if not members:
         raise ConfigError("no identity was given", remedy="give one: identity=Identity.load(chain, key)")
     return members

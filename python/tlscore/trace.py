@@ -67,6 +67,13 @@ STEPS: Final[tuple[TraceStep, ...]] = (
 STEP_OF: Final[tuple[int, ...]] = tuple(step for step, _ in STEPS)
 
 
+# Steps in which one end checks the other: where a refusal belongs, whatever message brought it.
+SERVER_CERTIFICATE_CHECK: Final = 13
+CLIENT_CERTIFICATE_CHECK: Final = 17
+CLIENT_FINISHED_CHECK: Final = 20
+SERVER_FINISHED_CHECK: Final = 21
+
+
 def describe(codes: bytes | bytearray) -> tuple[TraceStep, ...]:
     """The recorded octets as (step, text)."""
     return tuple(STEPS[code] for code in codes)

@@ -18,6 +18,7 @@ warnings.simplefilter("ignore")
 
 from tlscore import danger, errors  # noqa: E402
 from tlscore.certs.identity import Identity  # noqa: E402
+from tlscore.certs.revocation.policy import Revocation  # noqa: E402
 from tlscore.certs.trust_store import TrustStore  # noqa: E402
 from tlscore.config import ClientConfig, ServerConfig  # noqa: E402
 from tlscore.connection import Connection  # noqa: E402
@@ -38,7 +39,8 @@ SCHEMES = (
     SignatureScheme.rsa_pss_rsae_sha384,
     SignatureScheme.rsa_pss_rsae_sha512,
 )
-ED25519 = "1.3.101.112"
+# Its staples are a few letters and no OCSP responses.
+REVOCATION = Revocation.off("the runner's staples are no OCSP responses")
 COMPLEMENT = bytes(255 - octet for octet in range(256))
 
 
@@ -105,14 +107,14 @@ def client_of(flags: Flags) -> Connection:
     authentication: Any = danger.accept_any_peer
     if flags.text("trust-cert"):
         trust = TrustStore.from_file(flags.text("trust-cert"))
-        # The path verifier knows no Ed25519; the CertificateVerify of such a server can be tested all the same.
-        if all(one.public_key_algorithm_oid.dotted_string != ED25519 for one in trust.certificates):
-            authentication = danger.skip_name_check(trust, "the runner names no server")
+        authentication = danger.skip_name_check(trust, "the runner names no server")
     identities = identities_of(flags)
     config = ClientConfig(
         authentication=authentication,
         identities=identities,
+        versions="1.3",
         alpn=alpn_list(flags.text("advertise-alpn")),
+        revocation=REVOCATION if flags.text("trust-cert") else None,
         grease=flags.on("enable-grease"),
         shuffle_extensions=flags.on("permute-extensions"),
         **lists_of(flags, identities),
@@ -140,6 +142,7 @@ def server_of(flags: Flags) -> Connection:
         settings["advertise_cas"] = False
     config = ServerConfig(
         identities=identities,
+        versions="1.3",
         client_auth=client_auth,
         alpn=alpn,
         prefer="server" if flags.on("server-preference") else "client",
@@ -229,13 +232,14 @@ def check_certificates(flags: Flags, connection: Connection) -> None:
     elif not flags.on("server") or flags.on("require-any-client-certificate"):
         want("a peer certificate", bool(chain))
     if flags.text("expect-peer-cert-file"):
-        from tlscore.certs.reading import certificates_in, read
+        from tlscore.certs.loading.material import certificates
+        from tlscore.certs.reading import read
 
-        expected = certificates_in(read(flags.text("expect-peer-cert-file"), "certificate"), "a peer")
+        expected = certificates(read(flags.text("expect-peer-cert-file"), "certificate"), "a peer")
         # The shim gives what the peer sent; the runner leaves the root out on both sides.
         from cryptography.hazmat.primitives.serialization import Encoding
 
-        want("the peer's chain", chain == tuple(one.public_bytes(Encoding.DER) for one in expected))
+        want("the peer's chain", chain == tuple(one.value.public_bytes(Encoding.DER) for one in expected))
     selected = flags.number("expect-selected-credential", -2)
     if selected != -2:
         own = connection._outcome.own_leaf if connection._outcome is not None else None

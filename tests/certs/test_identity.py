@@ -39,6 +39,7 @@ def encrypted(issued: Issued, style: PrivateFormat = PrivateFormat.PKCS8) -> byt
 def test_load_takes_paths_text_bytes_bundles_and_key_objects(issued: Issued, tmp_path: Path) -> None:
     chain, key = issued.write(tmp_path)
     bundle = tmp_path / "bundle.pem"
+    bundle.touch(mode=0o600)
     bundle.write_bytes(issued.key_pem + issued.chain_pem)
     der = issued.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     for identity in (
@@ -108,13 +109,15 @@ def test_missing_file_is_named_with_directory_and_user(tmp_path: Path) -> None:
 def test_wrong_files_are_named_for_what_they_are(issued: Issued, tmp_path: Path) -> None:
     chain, key = issued.write(tmp_path)
     store = tmp_path / "store.p12"
-    store.write_bytes(pkcs12.serialize_key_and_certificates(b"x", issued.key, issued.certificate, None, NoEncryption()))
+    secret = BestAvailableEncryption(b"secret")
+    store.touch(mode=0o600)
+    store.write_bytes(pkcs12.serialize_key_and_certificates(b"x", issued.key, issued.certificate, None, secret))
     for arguments, text in (
         ((key, key), r"leaf\.key has no CERTIFICATE block.*PEM with PRIVATE KEY"),
         ((chain, None), r"leaf\.pem has no PRIVATE KEY block: it is PEM with CERTIFICATE"),
         ((chain, chain), r"no PRIVATE KEY block"),
-        ((store, None), r"store\.p12 has no certificate.*PKCS #12"),
-        ((chain, store), r"no private key can be read: it is PKCS #12"),
+        ((store, None), r"store\.p12 is PKCS #12 and wants a password, and no password was given"),
+        ((chain, store, "wrong"), r"store\.p12 is PKCS #12, and the password does not open the store"),
         ((b"", None), "it is empty"),
         ((b"hello", None), "neither PEM nor DER"),
         ((b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", None), "a CERTIFICATE block is damaged"),
@@ -131,7 +134,7 @@ def test_wrong_files_are_named_for_what_they_are(issued: Issued, tmp_path: Path)
 @pytest.mark.parametrize("bits", [1024])
 def test_rsa_key_that_peers_refuse_is_refused_here(authority: Authority, bits: int) -> None:
     weak = authority.issue("x", key=f"rsa{bits}")
-    with pytest.raises(errors.ConfigError, match=f"RSA key of {bits} bits.*use 2048"):
+    with pytest.raises(errors.ConfigError, match=f"RSA key of {bits} bits.*Use 2048"):
         Identity(weak.chain, weak.key)
 
 
@@ -183,3 +186,12 @@ def test_key_is_in_no_repr_pickle_or_copy(issued: Issued) -> None:
     with pytest.raises(errors.ConfigError, match="never pickled"):
         pickle.dumps(identity)
     assert copy.deepcopy(identity) is identity
+
+
+def test_async_signer_is_refused(issued: Issued) -> None:
+    class Later:
+        async def sign(self, scheme: int, data: bytes) -> bytes:
+            return b""
+
+    with pytest.raises(errors.ConfigError, match="the signer is async, and handshakes do not wait"):
+        Identity.from_signer(issued.chain_pem, Later())  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tlscore.certs.names import DnsName, IpAddress, ServerName, matches
+from tlscore.certs.names import DnsName, IpAddress, ServerName, SrvName, UriName, matches
 from tlscore.errors import ConfigError
 
 
@@ -54,10 +54,10 @@ def test_parse_gives_addresses_that_are_never_sent_as_sni(given: str, text: str)
         (".".join(["a" * 60] * 5), "more than 253"),
         ("-a.org", "which no host name may have"),
         ("a-.org", "which no host name may have"),
-        ("https://example.org/", "give host and port apart"),
-        ("example.org/path", "give the host alone"),
-        ("example.org:443", "give host and port apart"),
-        ("a b.org", "check its spelling"),
+        ("https://example.org/", "Give host and port apart"),
+        ("example.org/path", "Give the host alone"),
+        ("example.org:443", "Give host and port apart"),
+        ("a b.org", "Check its spelling"),
         ("a\x00.org", "which no host name may have"),
         ("1.2.3", "is no IPv4 address"),
         ("256.1.1.1", "is no IPv4 address"),
@@ -82,7 +82,8 @@ def test_parse_names_the_extra_when_idna_is_missing(monkeypatch: pytest.MonkeyPa
     ("pattern", "name", "expected"),
     [
         ("a.example", "a.example", True),
-        ("*.example", "a.example", True),
+        ("*.example", "a.example", False),  # a wildcard over a whole top-level domain
+        ("*.b.example", "*.b.example", False),
         ("*.example", "a.b.example", False),
         ("*.example", "example", False),
         ("*.example", ".example", False),
@@ -93,3 +94,14 @@ def test_parse_names_the_extra_when_idna_is_missing(monkeypatch: pytest.MonkeyPa
 )
 def test_wildcard_is_one_whole_leftmost_label(pattern: str, name: str, expected: bool) -> None:
     assert matches(pattern, name) is expected
+
+
+def test_services_are_named_by_the_domain_that_was_asked_for() -> None:
+    """RFC 9525 6.1.1: what DNS answered is never a reference identity."""
+    assert SrvName.of("sips", "Example.org").text == "_sips.example.org"
+    assert SrvName.of("_sips", "example.org").sni == b"example.org"
+    assert UriName.of("SIP", "example.org").text == "sip:example.org"
+    assert ServerName.parse(UriName.of("sip", "example.org")).sni == b"example.org"
+    for wrong in (lambda: SrvName.of("", "example.org"), lambda: UriName.of("5x", "example.org")):
+        with pytest.raises(ConfigError):
+            wrong()

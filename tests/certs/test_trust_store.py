@@ -80,5 +80,6 @@ def test_system_store_ignores_the_environment_and_says_so(tmp_path: Path, monkey
     path.write_bytes(ONE.pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     monkeypatch.setattr(trust_store, "SYSTEM_BUNDLES", (str(tmp_path / "none"),))
+    monkeypatch.setattr(trust_store, "SYSTEM_DIRECTORIES", ())
     with pytest.raises(errors.ConfigError, match=r"SSL_CERT_FILE is set, but not honoured.*ca-certificates"):
         TrustStore.system()

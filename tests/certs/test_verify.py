@@ -15,6 +15,7 @@ from tests.support.certificates import Authority, Issued, make_ca, make_key
 from tlscore import errors
 from tlscore.certs import verify
 from tlscore.certs.names import ServerName
+from tlscore.certs.policy import CertificatePolicy
 from tlscore.certs.trust_store import TrustStore
 
 CA = make_ca()
@@ -202,8 +203,8 @@ def test_name_mismatch_lists_asked_presented_and_nearest() -> None:
 
 
 def test_error_text_of_hostile_names_is_escaped_and_short() -> None:
-    hostile = ["a" * 60 + f"{number}.example" for number in range(2000)]
-    with pytest.raises(errors.BadCertificate, match="and 1988 more") as found:
+    hostile = ["a" * 60 + f"{number}.example" for number in range(1500)]
+    with pytest.raises(errors.BadCertificate, match="and 1488 more") as found:
         check(CA.issue(*hostile, common_name="x"))
     assert len(str(found.value)) < 1000
     issued = make_ca("Evil\n\x1b[2J\u202e").issue("www.example.org")
@@ -222,9 +223,14 @@ def test_wrong_purpose_is_unsupported() -> None:
         check(CA.issue("www.example.org", key_usage=False, extra=((usage, True),)))
 
 
-def test_any_purpose_is_every_purpose() -> None:
+def test_any_purpose_is_no_purpose_unless_allowed() -> None:
+    """RFC 5280 4.2.1.12: applications may require the particular purpose."""
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
-    assert check(CA.issue("www.example.org", usage="none", extra=((usage, False),))).authenticated
+    issued = CA.issue("www.example.org", usage="none", extra=((usage, False),))
+    with pytest.raises(errors.UnsupportedCertificate, match="without serverAuth; it has anyExtendedKeyUsage"):
+        check(issued)
+    allowed = CertificatePolicy(allow_any_purpose=True)
+    assert verify.verify_server(issued.chain_der, TRUST, NAME, NOW, policy=allowed).authenticated
 
 
 def test_intermediate_that_may_not_issue_is_refused() -> None:
@@ -306,10 +312,16 @@ def test_weak_rsa_keys_are_bad() -> None:
         check(weak.issue("www.example.org"), TrustStore([weak.certificate]))
 
 
-def test_ca_signatures_that_the_path_verifier_lacks_are_named() -> None:
-    root = make_ca("Ed25519 root", "ed25519")
-    with pytest.raises(errors.UnsupportedCertificate, match=r"signed with Ed25519.*have the CA sign with ECDSA or RSA"):
-        check(root.issue("www.example.org"), TrustStore([root.certificate]))
+@pytest.mark.parametrize("kind", ["ed25519", "ed448", "mldsa44", "mldsa65", "mldsa87", "p384", "p521", "rsa3072"])
+def test_ca_of_every_kind_signs_chains(kind: str) -> None:
+    root = make_ca("Root", kind)
+    issued = root.intermediate("Middle", kind).issue("www.example.org", key=kind)
+    trust = TrustStore([root.certificate])
+    assert check(issued, trust).authenticated
+    changed = bytearray(issued.chain_der[0])
+    changed[-3] ^= 1
+    with pytest.raises(errors.BadCertificate):
+        verify.verify_server((bytes(changed), *issued.chain_der[1:]), trust, NAME, NOW)
 
 
 def test_unknown_critical_extension_is_unsupported() -> None:
@@ -324,8 +336,8 @@ def test_unusable_key_is_unsupported() -> None:
 
     key = x25519.X25519PrivateKey.generate()
     leaf = plain("x", key, CA.certificate.subject.rfc4514_string()[3:], CA.key, SAN)
-    found = verify.verify_server(der(leaf), TRUST, NAME, NOW)
-    assert found.signature_schemes == ()  # the handshake then refuses every scheme
+    with pytest.raises(errors.UnsupportedCertificate, match="makes no signatures in TLS"):
+        verify.verify_server(der(leaf), TRUST, NAME, NOW)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +370,7 @@ def test_empty_chains_have_their_own_alerts() -> None:
         verify.verify_server((), TRUST, NAME, NOW)
     with pytest.raises(errors.DecodeError):
         verify.accept_unverified((), "")
-    with pytest.raises(errors.CertificateRequired, match="give the client an identity"):
+    with pytest.raises(errors.CertificateRequired, match="Give the client an identity"):
         verify.verify_client((), TRUST, NOW)
 
 
@@ -369,14 +381,17 @@ def test_too_many_certificates_are_refused_before_parsing() -> None:
 
 def test_certificates_that_issue_each_other_cost_a_bounded_time() -> None:
     """Eight levels of fifteen candidates would be a thousand million signature checks."""
-    key, other = make_key("p256"), make_key("p256")
-    loop = [plain("A", key, "B", other, IS_CA) for _ in range(15)] + [
-        plain("B", other, "A", key, IS_CA) for _ in range(15)
+    key, other, root = make_key("p256"), make_key("p256"), make_key("p256")
+    trusted = plain("Root", root, "Root", root, IS_CA)
+    loop = [plain("A", key if number else make_key("p256"), "B", other, IS_CA) for number in range(15)] + [
+        plain("B", other if number else make_key("p256"), "A", key, IS_CA) for number in range(14)
     ]
+    # By its name it leads to the root, so that everything has to be tried.
+    loop.append(plain("B", other, "Root", make_key("p256"), IS_CA))
     leaf = plain("leaf", make_key("p256"), "A", key, SAN)
     start = time.process_time()
-    with pytest.raises(errors.BadCertificate, match="more than 100 signature checks"):
-        verify.verify_server(der(leaf, *loop), TRUST, NAME, NOW)
-    assert time.process_time() - start < 0.5
+    with pytest.raises(errors.AlertError):
+        verify.verify_server(der(leaf, *loop), TrustStore([trusted]), NAME, NOW)
+    assert time.process_time() - start < 0.15  # 0.05 on a quiet machine
     # The budget belongs to one verification.
     assert check(CA.issue("www.example.org")).authenticated

@@ -197,7 +197,7 @@ def test_description_without_certificates_still_negotiates(folder: Path) -> None
         ("suits = []\n", "", "suites"),
         ('versions = "TLSv9"\n', "", "TLSv1"),
         ('versions = "1.2"\navailable_versions = ["1.3"]\n', "", "disabled_by_platform_policy"),
-        ('versions = "1.2"\nsec_protocol = ""\n', "", "keep one"),
+        ('versions = "1.2"\nsec_protocol = ""\n', "", "Keep one"),
         ('sec_protocol = "SSLv3"\n', "", "TLSv12"),
         ("versions = \n", "", "no TOML"),
         ('cipher_string = "ECDHE+AESGMC"\nversions = "1.2"\n', 'versions = "1.2"\n', "AESGCM"),

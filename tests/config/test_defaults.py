@@ -20,8 +20,16 @@ POLICY = {
     "cert_schemes": "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 ecdsa_secp521r1_sha512 rsa_pss_rsae_sha256"
     " rsa_pss_rsae_sha384 rsa_pss_rsae_sha512 rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512 mldsa44 mldsa65"
     " mldsa87",
+    "certificate_policy": policies.DEFAULT.certificate_policy,  # recorded among the settings below
 }
 COMMON = {
+    "certificate_policy": "CertificatePolicy(wildcards='leftmost', cn_fallback=False, min_rsa_bits=2048,"
+    " max_rsa_bits=8192, allow_sha1=None, allow_any_purpose=False, depth=8, budgets=Budgets(signatures=100,"
+    " steps=200000, name_comparisons=250000, chain_octets=131072), strict=False, accepted_policies=(),"
+    " require_explicit_policy=False, inhibit_policy_mapping=False, inhibit_any_policy=False, remember=True)",
+    "revocation": "Revocation(mode='best_effort', scope='leaf', reason='', store=None, staple=True,"
+    " staple_from_clients=False, must_staple=True, issuers=(), crl_fetcher=None, ocsp_fetcher=None,"
+    " clock_skew_seconds=120, max_age_seconds=86400)",
     "identities": (),
     "alpn": (),
     "record_size_limit": None,
@@ -40,11 +48,15 @@ CLIENT = {
     "grease": False,
     "shuffle_extensions": False,
     "post_handshake_auth": False,
+    "confirm_client_auth": False,
     "send_certificate_authorities": False,
     "require_renegotiation_info": True,
 }
 SERVER = {
     "names": (),
+    "resolver": None,
+    "authorize": None,
+    "confirm_client_auth": False,
     "client_auth": "none",
     "client_trust": None,
     "advertise_cas": "auto",
@@ -53,6 +65,7 @@ SERVER = {
     "hello_retry_cookie": False,
     "unauthenticated": None,
 }
+SHOWN = ("padding", "limits", "certificate_policy", "revocation")
 REGISTRIES = {
     "versions": ProtocolVersion,
     "suites": CipherSuite,
@@ -81,7 +94,7 @@ def test_default_settings_are_the_recorded_ones() -> None:
     for config, own, given in ((client, CLIENT, "authentication"), (server, SERVER, "identities")):
         expected = {**COMMON, **own}
         shown = {
-            field: str(getattr(config, field)) if field in ("padding", "limits") else getattr(config, field)
+            field: str(getattr(config, field)) if field in SHOWN else getattr(config, field)
             for field in type(config)._fields
             if field not in (*REGISTRIES, "policy", given)
         }

@@ -6,6 +6,7 @@ from tests.support.certificates import make_key
 from tests.support.peers import ALL_SCHEMES, RawServer, failure, replaced
 from tlscore import ClientConfig, Identity, danger, errors
 from tlscore._core import KeyShare, random_bytes
+from tlscore.certs.revocation.policy import Revocation
 from tlscore.iana import NamedGroup, SignatureScheme
 from tlscore.wire import (
     Alpn,
@@ -284,10 +285,18 @@ def test_client_refuses_a_certificate_with_context(client, issued):
 
 
 @pytest.mark.parametrize("extension", [CertificateStatus(1, b"ocsp"), UnknownExtension(0x7777, b"")])
-def test_client_refuses_unsolicited_certificate_extensions(client, issued, extension):
+def test_client_refuses_unsolicited_certificate_extensions(client_config, issued, extension):
+    client = client_config.replace(revocation=Revocation.off("asks for no staple")).connection("example.org")
     raw = keyed(client, issued)
     raw.send(Certificate(b"", (CertificateEntry(issued.chain_der[0], Extensions([extension])),)))
     refuses(client, raw, errors.UnsupportedExtension)
+
+
+def test_client_refuses_a_staple_that_is_none(client, issued):
+    raw = keyed(client, issued)
+    status = Extensions([CertificateStatus(1, b"ocsp")])
+    raw.send(Certificate(b"", (CertificateEntry(issued.chain_der[0], status),)))
+    refuses(client, raw, errors.BadCertificateStatusResponse)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +331,7 @@ def test_client_refuses_a_bad_chain_whatever_follows(client, issued, authority, 
         assert type(error) is expected
     assert raw.alert(client.data_to_send()) == error.alert
     assert not client.handshake_complete
-    assert error.stage == 9
+    assert error.stage == 13
 
 
 # -- CertificateVerify and Finished ------------------------------------------------------------------------------------

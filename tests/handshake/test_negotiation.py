@@ -4,9 +4,9 @@ import pytest
 
 from tests.support.certificates import make_ca
 from tests.support.peers import RawClient, failure, pair, pump
-from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, errors
+from tlscore import ClientConfig, Identity, IdentityFile, ServerConfig, TrustStore, errors
 from tlscore._core import random_bytes
-from tlscore.handshake.chain_schemes import chain_fits
+from tlscore.handshake.selections import KEPT_SELECTIONS
 from tlscore.iana import CipherSuite, ExtensionType, SignatureScheme, is_grease
 from tlscore.wire import (
     Alpn,
@@ -425,21 +425,43 @@ def test_client_prefers_a_chain_that_the_server_can_check(trust, authority, iden
     "key", ["p256", "p384", "p521", "rsa2048", "ed25519", "ed448", "mldsa44", "mldsa65", "mldsa87"]
 )
 def test_signatures_of_every_kind_of_authority_have_a_scheme(key):
-    chain = make_ca("Some CA", key=key).issue("example.org").chain_der
-    assert [scheme for scheme in SignatureScheme.codes() if chain_fits(chain, (scheme,))]
-    assert not chain_fits(chain, ())
-    assert chain_fits(chain, SignatureScheme.codes())
+    signed = load(make_ca("Some CA", key=key).issue("example.org"))
+    assert [scheme for scheme in SignatureScheme.codes() if signed.is_verifiable_with((scheme,))]
+    assert not signed.is_verifiable_with(())
+    assert signed.is_verifiable_with(SignatureScheme.codes())
 
 
 def test_selections_are_remembered_within_bounds(identity):
     config = ServerConfig.simple(identity)
-    for number in range(300):
+    for number in range(KEPT_SELECTIONS + 1):
         raw, server = RawClient(), config.connection()
         raw.hello(raw.hello_message(ServerName(b"host%d.example" % number)))
         server.receive(raw.wire())
-    assert len(config._cache.selections) == 256
+        assert len(config._cache.selections()) == number % KEPT_SELECTIONS + 1
     config = ServerConfig.simple(identity)
     raw, server = RawClient(), config.connection()
     raw.hello(raw.hello_message(cipher_suites=(*range(0x5000, 0x5400), 0x1301)))
     server.receive(raw.wire())
-    assert not config._cache.selections
+    assert config._cache.selections() == {}
+
+
+def test_no_selection_is_remembered_where_a_resolver_decides(client_config, authority):
+    issued = [load(authority.issue("example.org", usage="server")) for _ in range(2)]
+    answers = iter(issued)
+    config = ServerConfig(resolver=lambda hello: next(answers))
+    for one in issued:
+        assert pair(client_config, config)[0].peer_chain == one.chain
+    assert config._cache.selections() is None
+
+
+def test_selections_end_with_the_identities_that_they_chose(client_config, authority, tmp_path):
+    issued = [authority.issue("example.org", usage="server") for _ in range(2)]
+    followed = IdentityFile(*issued[0].write(tmp_path))
+    for config in (ServerConfig.simple(followed), ServerConfig(names={"example.org": followed})):
+        for one in (*issued, issued[0]):
+            one.write(tmp_path)
+            followed.reload()
+            for _ in range(2):
+                assert pair(client_config, config)[0].peer_chain == one.chain_der
+            # Nothing of the identity before is kept, its key least of all.
+            assert [known.identity for known in config._cache.selections().values()] == [followed.current]

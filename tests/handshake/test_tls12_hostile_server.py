@@ -5,7 +5,7 @@ import pytest
 from tests.support.certificates import make_key
 from tests.support.peers import RawServer, failure
 from tests.support.peers12 import ALL_SCHEMES12, X25519, RawServer12
-from tlscore import ClientConfig, Identity, errors, events
+from tlscore import ClientConfig, Identity, Revocation, errors, events
 from tlscore._core import random_bytes
 from tlscore.iana import HandshakeType, NamedGroup
 from tlscore.wire import (
@@ -130,7 +130,6 @@ def test_session_id_of_the_server_is_its_own_business(client, issued):
         ((RecordSizeLimit(500),), (), errors.UnsupportedExtension),
         ((MaxFragmentLength(1),), (), errors.UnsupportedExtension),
         ((SessionTicket(b""),), (), errors.UnsupportedExtension),
-        ((StatusRequestServerHello(),), (), errors.UnsupportedExtension),
         ((EncryptThenMac(),), (), errors.UnsupportedExtension),
         ((UnknownExtension(0x7777, b""),), (), errors.UnsupportedExtension),
         # known, and of no ServerHello of TLS 1.2
@@ -148,6 +147,14 @@ def test_client_checks_the_extensions_of_the_server_hello(client, issued, values
     raw = RawServer12(issued, client)
     raw.send(raw.hello_message(*values, drop=drop))
     refuses(client, raw, expected)
+
+
+def test_promise_of_a_staple_that_nobody_asked_for_is_refused(client_config, issued):
+    quiet = client_config.replace(revocation=Revocation.off(reason="a test"))
+    client = quiet.connection("example.org")
+    raw = RawServer12(issued, client)
+    raw.send(raw.hello_message(StatusRequestServerHello()))
+    refuses(client, raw, errors.UnsupportedExtension)
 
 
 def test_extensions_that_were_offered_are_taken(client_config, issued):

@@ -23,6 +23,7 @@ from tlscore.wire import (
     ServerHello12,
     ServerHelloDone,
     ServerKeyExchange,
+    StatusRequestServerHello,
     encode,
 )
 
@@ -77,7 +78,15 @@ def server_state(config, *steps, end=None):
 
 
 FLIGHT = (RawServer12.hello, RawServer12.certificate, RawServer12.key_exchange)
+
+
+def promise(raw):
+    """A ServerHello that promises an OCSP response."""
+    raw.hello(raw.hello_message(StatusRequestServerHello()))
+
+
 BUILDERS = {
+    "ExpectCertificateStatus": client_state(promise, RawServer12.certificate),
     "ExpectCertificate12": client_state(RawServer12.hello),
     "ExpectServerKeyExchange": client_state(RawServer12.hello, RawServer12.certificate),
     "ExpectServerHelloDoneOrRequest": client_state(*FLIGHT),
@@ -146,6 +155,7 @@ def test_hello_request_is_ignored_while_the_client_negotiates(room, state):
     assert type(client._state).__name__ == state
     missing = {
         "ExpectCertificate12": (RawServer12.certificate, RawServer12.key_exchange, RawServer12.done),
+        "ExpectCertificateStatus": (RawServer12.key_exchange, RawServer12.done),
         "ExpectServerKeyExchange": (RawServer12.key_exchange, RawServer12.done),
         "ExpectServerHelloDoneOrRequest": (RawServer12.done,),
         "ExpectServerHelloDone": (RawServer12.done,),

@@ -113,7 +113,7 @@ def test_configuration_of_the_other_role_is_refused_before_anything_is_sent(
         lambda: wrap_client(one, server, NAME),
         lambda: tlscore.connect(listening.getsockname(), nothing),
     ):
-        with pytest.raises(ConfigError, match=r"takes a ClientConfig\. build one: ClientConfig\.simple"):
+        with pytest.raises(ConfigError, match=r"takes a ClientConfig\. Build one: ClientConfig\.simple"):
             call()
     for call in (
         lambda: tlscore.listen(("127.0.0.1", 0), client),
@@ -121,7 +121,7 @@ def test_configuration_of_the_other_role_is_refused_before_anything_is_sent(
         lambda: wrap_listener(listening, client),
     ):
         with pytest.raises(
-            ConfigError, match=r"a ClientConfig; \w+\(\) takes a ServerConfig\. build one: ServerConfig"
+            ConfigError, match=r"a ClientConfig; \w+\(\) takes a ServerConfig\. Build one: ServerConfig"
         ):
             call()
     # Nothing was sent, and the sockets are still the caller's.

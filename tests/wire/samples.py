@@ -108,7 +108,8 @@ def many(item: st.SearchStrategy[Any], minimum: int = 1) -> st.SearchStrategy[tu
     return st.lists(item, min_size=minimum, max_size=6).map(tuple)
 
 
-_names = st.text(st.characters(min_codepoint=1, max_codepoint=127), min_size=1, max_size=60).map(str.encode)
+_labels = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
+_names = st.lists(_labels, min_size=1, max_size=4).map(lambda labels: ".".join(labels).encode())
 _shares = st.builds(w.KeyShareEntry, u16, some(1))
 _offers = st.integers(1, 4).flatmap(
     lambda count: st.builds(

@@ -172,6 +172,7 @@ REFUSED: list[tuple[str, int, bytes, type[errors.AlertError]]] = [
     (CH, 51, b"\0\4\0\x1d\0\0", errors.DecodeError),  # an empty share
     (CH, 51, b"\0\x0a" + b"\0\x1d\0\1k" * 2, errors.IllegalParameter),  # two shares for one group
     (NST, 42, b"", errors.DecodeError),
+    (CH, 0, b"\0\5\0\0\2a.", errors.IllegalParameter),  # a trailing dot
     (CH, 42, b"\0\0\0\0", errors.DecodeError),
 ]
 
@@ -187,7 +188,7 @@ ACCEPTED: list[tuple[str, int, bytes, w.Extension]] = [
     (CH, 51, b"\0\0", w.KeyShareClientHello(())),
     (CR, 48, b"\0\0", w.OidFilters(())),
     (CH, 5, b"\x77anything", w.StatusRequest(0x77, b"anything")),
-    (CH, 0, b"\0\5\0\0\2a.", w.ServerName(b"a.")),  # a trailing dot is policy
+    (CH, 0, b"\0\x0c\0\0\x09_a-B.0.xn", w.ServerName(b"_a-B.0.xn")),
     (CH, 28, b"\0\x40", w.RecordSizeLimit(64)),
     (CH, 28, b"\xff\xff", w.RecordSizeLimit(65535)),
     (CH, 43, b"\xfe" + b"\3\4" * 127, w.SupportedVersions((0x0304,) * 127)),

@@ -2,33 +2,36 @@
 
 The key may be a file, PEM or DER bytes, a key of the `cryptography` package, or any object with `sign(scheme, data)`,
 such as a token or a key service. Everything that can be wrong is found when the identity is loaded: an unreadable file,
-a wrong password, a missing key, a key of another certificate. The key appears in no repr and is never pickled.
-Signatures by RSA keys and by foreign signers are checked before they leave, since one wrong RSA signature tells the
-key.
+a wrong password, a missing key, a key of another certificate. What is only unwise stands in `notes` and in `lint()`.
+The key appears in no repr and is never pickled. Signatures by RSA keys and by foreign signers are checked before they
+leave, since one wrong RSA signature tells the key.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, Never, cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Never, cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tlscore.certs import names, signatures
-from tlscore.certs.reading import Source, blocks, certificates_in, found, is_pem, read
+from tlscore.certs.loading import lint, material, neighbours, order, permissions
+from tlscore.certs.loading.material import Placed
+from tlscore.certs.loading.notes import Note
+from tlscore.certs.loading.passwords import Password as Password
+from tlscore.certs.loading.passwords import PasswordFile as PasswordFile
+from tlscore.certs.loading.passwords import Secret
+from tlscore.certs.reading import Source, read
 from tlscore.errors import ConfigError
 
-Password = str | bytes | Callable[[], str | bytes]
+if TYPE_CHECKING:
+    from tlscore.certs.revocation.stapler import StapleSource
+
 Readable = str | bytes | os.PathLike[str]
 
 
@@ -37,20 +40,28 @@ class Identity:
 
     `chain` are DER certificates, own first, without a root; `names` the DNS names of the own one; `issuers` the DER
     names of all issuers of the chain; `schemes` what the key can sign in TLS 1.3, preferred first, `schemes12` in TLS
-    1.2; `kind` which suites of TLS 1.2 it serves: "ECDSA", "RSA" or, for keys of TLS 1.3 alone, "".
+    1.2; `kind` which suites of TLS 1.2 it serves: "ECDSA", "RSA" or, for keys of TLS 1.3 alone, ""; `roles` what the
+    certificate is for ("server", "client"); `notes` what was noticed when it was loaded; `exposed` says who else can
+    read the key's file, None where nobody can; `signed_with` the schemes of each signature of the chain.
     """
 
     __slots__ = (
+        "_parsed",
         "_private",
         "_public",
         "_sign_checked",
         "certificate",
         "chain",
+        "exposed",
         "issuers",
         "kind",
         "names",
+        "notes",
+        "roles",
         "schemes",
         "schemes12",
+        "signed_with",
+        "staple",
     )
 
     chain: tuple[bytes, ...]
@@ -60,6 +71,11 @@ class Identity:
     schemes: tuple[int, ...]
     schemes12: tuple[int, ...]
     kind: str
+    signed_with: tuple[frozenset[int], ...]
+    roles: tuple[str, ...]
+    notes: tuple[Note, ...]
+    exposed: str | None
+    staple: StapleSource | None
 
     def __init__(
         self,
@@ -76,13 +92,8 @@ class Identity:
         parsed = [_certificate(one) for one in chain]
         if not parsed:
             raise ConfigError("the chain is empty", remedy="give the own certificate first, then the intermediate ones")
-        leaf = self.certificate = parsed[0]
-        # RFC 9846 4.5.1: "a certificate that specifies a trust anchor MAY be omitted from the chain".
-        if not send_root and len(parsed) > 1 and parsed[-1].issuer == parsed[-1].subject:
-            del parsed[-1]
-        self.chain = tuple(one.public_bytes(Encoding.DER) for one in parsed)
-        self.issuers = tuple(dict.fromkeys(one.issuer.public_bytes() for one in parsed))
-        self.names = _dns_names(leaf)
+        self._take_chain(parsed, send_root)
+        leaf = self.certificate
         public = self._public = _public_key(leaf, origin)
         self._private: Any = key
         own = isinstance(key, signatures.PRIVATE_KEY_CLASSES)
@@ -90,6 +101,11 @@ class Identity:
             raise ConfigError(
                 f"the key is {type(key).__name__}",
                 remedy="give a key of the cryptography package, or an object with sign(scheme, data)",
+            )
+        # 0x80 marks `async def`, whose result would be a coroutine and no signature.
+        if not own and getattr(getattr(key.sign, "__code__", None), "co_flags", 0) & 0x80:
+            raise ConfigError(
+                "the signer is async, and handshakes do not wait", remedy="give it a plain sign(scheme, data)"
             )
         _check_pair(key, parsed, public, origin)
         self._sign_checked = not own
@@ -109,26 +125,65 @@ class Identity:
                 section="RFC 9846 4.3.3",
             )
 
+    def _take_chain(self, parsed: list[x509.Certificate], send_root: bool) -> None:
+        """What the certificates alone tell."""
+        leaf = self.certificate = parsed[0]
+        # RFC 9846 4.5.1: "a certificate that specifies a trust anchor MAY be omitted from the chain".
+        if not send_root and len(parsed) > 1 and parsed[-1].issuer == parsed[-1].subject:
+            del parsed[-1]
+        self._parsed = tuple(parsed)
+        self.chain = tuple(one.public_bytes(Encoding.DER) for one in parsed)
+        self.issuers = tuple(dict.fromkeys(one.issuer.public_bytes() for one in parsed))
+        # RFC 9846 4.5.1.2: a self-signed certificate "MAY be signed with any algorithm": nobody checks it.
+        issued = [one for one in parsed if one.issuer != one.subject]
+        self.signed_with = tuple(signatures.schemes_signing(one) for one in issued)
+        self.names = _dns_names(leaf)
+        self.roles = lint.roles(leaf)
+        self.notes = tuple(lint.role_notes(leaf))
+        self.exposed = None
+        self.staple = None
+
     @classmethod
     def load(
-        cls, chain: Readable, key: object = None, password: Password | None = None, *, send_root: bool = False
+        cls,
+        chain: Readable,
+        key: object = None,
+        password: Password | None = None,
+        *,
+        key_password: Password | None = None,
+        send_root: bool = False,
+        strict: bool = False,
     ) -> Identity:
-        """Load a chain and its key.
+        """Load a chain and its key, of whatever format.
 
-        Takes:    chain: path, PEM text or bytes: own certificate first, then the intermediate ones. key: path, PEM
-                  text, bytes, a key object or a signer; None if the key stands in `chain` too. password: for an
-                  encrypted key; a function is called once.
-        Raises:   ConfigError, naming the path and what was found there.
+        Takes:    chain: path, PEM text or octets: PEM, DER, PKCS #7, or PKCS #12. key: path, PEM text, octets, a key
+                  object or a signer; None if the key stands in `chain` too. password: for a PKCS #12 store and for an
+                  encrypted key: text, octets, a function (called once) or PasswordFile(path). key_password: where the
+                  key has another one than the store. strict: a key file that others can read is an error.
+        Raises:   ConfigError, naming the path, the PEM block and what was found there.
+        Effects:  KeyFilePermissionWarning for a key file that others can read; a chain out of order is put in order,
+                  which `notes` tells.
         """
+        secret, own_secret = Secret(password, strict), Secret(key_password, strict)
         source = read(chain, "certificate chain")
-        certificates = certificates_in(source, "an identity")
-        if key is None:
-            private: object = _private_key(source, password)
-        elif isinstance(key, (str, bytes, bytearray, os.PathLike)):
-            private = _private_key(read(key, "private key"), password)
+        if material.is_store(source):
+            certificates, held = material.from_store(source, secret, own_secret)
+            if not certificates:
+                raise ConfigError(f"{source.origin} is PKCS #12 without a certificate", code="TLS-CONFIG-CERTIFICATE")
         else:
-            private = key
-        return cls(certificates, cast(Any, private), send_root=send_root, origin=source.origin)
+            certificates, held = material.certificates(source, "an identity"), []
+        keys, key_source = _keys(key, source, held, secret, own_secret, certificates)
+        private = _fitting(keys, certificates)
+        public = private.value.public_key() if callable(getattr(private.value, "public_key", None)) else None
+        ordered, notes = order.in_order(certificates, public, told=not material.is_unordered(source))
+        _check_loaded(private, ordered[0], public, source, key_source)
+        exposed = permissions.check(key_source.path, "private key", strict) if key_source is not None else None
+        made = cls([one.value for one in ordered], private.value, send_root=send_root, origin=ordered[0].where)
+        made.notes = (*notes, *made.notes)
+        if exposed is not None:
+            made.exposed = exposed
+            made.notes += (Note("TLS-NOTE-EXPOSED_KEY", exposed),)
+        return made
 
     @classmethod
     def from_signer(
@@ -160,6 +215,54 @@ class Identity:
         """Whether the certificate lists a DNS name (lower case, A-labels), by itself or through a wildcard."""
         return any(names.matches(pattern, name) for pattern in self.names)
 
+    def is_verifiable_with(self, cert_schemes: tuple[int, ...]) -> bool:
+        """Whether every signature of the chain has one of these schemes."""
+        return all(not one.isdisjoint(cert_schemes) for one in self.signed_with)
+
+    @property
+    def current(self) -> Identity:
+        """The identity itself: what an IdentityFile has, so that both may stand in a configuration."""
+        return self
+
+    def with_staple(self, source: StapleSource) -> Identity:
+        """The same identity with a source of OCSP responses, which peers that ask for one get with the certificate.
+
+        Takes:    source: OcspStapler, OcspFile, or any object whose `response()` gives octets or None without waiting.
+        """
+        if not callable(getattr(source, "response", None)):
+            raise ConfigError("the staple source has no response()", remedy="give an OcspStapler or an OcspFile")
+        if getattr(source, "certificate", self.chain[0]) != self.chain[0]:
+            raise ConfigError(
+                "the staple source is about another certificate, so that every peer would refuse it",
+                remedy="make it for this identity: OcspStapler((*identity.chain, issuer), ...)",
+                code="TLS-CONFIG-OCSP",
+            )
+        other = object.__new__(type(self))
+        for slot in Identity.__slots__:
+            object.__setattr__(other, slot, getattr(self, slot))
+        other.staple = source
+        return other
+
+    def staple_response(self) -> bytes | None:
+        """The OCSP response to send now; None where there is none, or where its source fails: a handshake goes on."""
+        if self.staple is None:
+            return None
+        try:
+            response = self.staple.response()
+        except Exception:
+            return None
+        return response if isinstance(response, bytes) and response else None
+
+    def days_to_expiry(self, now: datetime | None = None) -> float:
+        """Days until the first certificate of the chain expires; below 0 where one has: a number to watch."""
+        return lint.days_left(self._parsed, now or datetime.now(UTC))
+
+    def lint(self, now: datetime | None = None) -> tuple[Note, ...]:
+        """What peers may refuse or soon will: roles, dates, SHA-1, weak keys, a missing subjectAltName. Nothing of it
+        stops this end: the peer's policy decides."""
+        exposed = (Note("TLS-NOTE-EXPOSED_KEY", self.exposed),) if self.exposed is not None else ()
+        return (*exposed, *lint.lint(self._parsed, now or datetime.now(UTC)))
+
     def __repr__(self) -> str:
         fingerprint = self.certificate.fingerprint(hashes.SHA256()).hex()
         return f"<Identity {self.certificate.subject.rfc4514_string()!r} sha256:{fingerprint[:16]}>"
@@ -181,7 +284,69 @@ class Identity:
 def _certificate(one: bytes | x509.Certificate) -> x509.Certificate:
     if isinstance(one, x509.Certificate):
         return one
-    return certificates_in(Source(bytes(one), "the certificate given as bytes"), "an identity")[0]
+    parsed: x509.Certificate = material.certificates(
+        Source(bytes(one), "the certificate given as bytes"), "an identity"
+    )[0].value
+    return parsed
+
+
+def _keys(
+    key: object,
+    chain: Source,
+    held: list[Placed],
+    secret: Secret,
+    own_secret: Secret,
+    certificates: list[Placed],
+) -> tuple[list[Placed], Source | None]:
+    """The private keys that were given, and the source they came from; None for an object."""
+    if key is not None and not isinstance(key, (str, bytes, bytearray, os.PathLike)):
+        return [Placed(key, "the key given as an object")], None
+    source = chain if key is None else read(key, "private key")
+    if key is None and held:
+        return held, source
+    if key is not None and material.is_store(source):
+        held = material.from_store(source, secret, own_secret)[1]
+        if held:
+            return held, source
+    try:
+        return material.keys(source, own_secret or secret), source
+    except ConfigError as error:
+        if error.code == "TLS-CONFIG-NO_KEY":
+            beside = neighbours.key_for(order.public_key(certificates[0].value), source.path)
+            if beside is not None:
+                error.remedy = f"the file {beside} in the same directory holds the key of this certificate"
+        raise
+
+
+def _fitting(keys: list[Placed], certificates: list[Placed]) -> Placed:
+    """Of several keys the one that a certificate was issued for."""
+    if len(keys) > 1:
+        held = [order.public_key(one.value) for one in certificates]
+        return next((one for one in keys if one.value.public_key() in held), keys[0])
+    return keys[0]
+
+
+def _check_loaded(private: Placed, own: Placed, public: Any, chain: Source, key: Source | None) -> None:
+    """Refuse a pair that does not belong together, with the file that would have fitted."""
+    held = order.public_key(own.value)
+    if public is None or held is None or held == public:
+        return
+    hints = []
+    if (name := neighbours.key_for(held, (key or chain).path)) is not None:
+        hints.append(f"the file {name} in the same directory holds the key of this certificate")
+    if (name := neighbours.certificate_for(public, chain.path)) is not None:
+        hints.append(f"the file {name} in the same directory holds the certificate of this key")
+    raise _mismatch(f"{own.where} and {private.where}", held, public, "; ".join(hints))
+
+
+def _mismatch(origin: str, held: Any, own: Any, hint: str) -> ConfigError:
+    return ConfigError(
+        f"{origin}: the key does not belong to the first certificate: the certificate holds the key with SPKI sha256 "
+        f"{_digest(held)}, the private key given has {_digest(own)}",
+        remedy=hint
+        or "give the key that the certificate was issued for, or the certificate that was issued for the key",
+        code="TLS-CONFIG-KEY_MISMATCH",
+    )
 
 
 def _public_key(leaf: x509.Certificate, origin: str) -> signatures.PublicKey:
@@ -224,69 +389,6 @@ def _check_pair(key: Any, chain: list[x509.Certificate], public: Any, origin: st
     own = key.public_key()
     if own == public:
         return
-    place = next((number for number, one in enumerate(chain[1:], 2) if one.public_key() == own), None)
-    hint = (
-        f"the key belongs to certificate {place} of the chain: put that one first"
-        if place
-        else "give the key that the certificate was issued for, or the certificate that was issued for the key"
-    )
-    raise ConfigError(
-        f"{origin}: the key does not belong to the first certificate: the certificate holds the key with SPKI sha256"
-        f" {_digest(public)}, "
-        f"the private key given has {_digest(own)}",
-        remedy=hint,
-        code="TLS-CONFIG-KEY_MISMATCH",
-    )
-
-
-def _password_octets(password: Password | None) -> bytes | None:
-    value = password() if callable(password) else password
-    return value.encode() if isinstance(value, str) else value
-
-
-def _private_key(source: Source, password: Password | None) -> Any:
-    """The private key of a PEM or DER source."""
-    pem = is_pem(source)
-    data = source.data
-    encrypted = not pem
-    if pem:
-        keys = [(label, block) for label, block in blocks(source) if label.endswith("PRIVATE KEY")]
-        if not keys:
-            raise ConfigError(
-                f"{source.origin} has no PRIVATE KEY block: it is {found(source)}",
-                remedy="name the file of the key: Identity.load(chain, key)",
-                code="TLS-CONFIG-KEY",
-            )
-        label, data = keys[0]
-        encrypted = label.startswith("ENCRYPTED") or b"Proc-Type: 4,ENCRYPTED" in data
-    secret = _password_octets(password) if encrypted else None
-    loader: Any = load_pem_private_key if pem else load_der_private_key
-    try:
-        return _loaded(loader, data, secret)
-    except TypeError:
-        raise ConfigError(
-            f"{source.origin}: the private key is encrypted and no password was given",
-            remedy="give password=, as text or as a function that asks for it",
-            code="TLS-CONFIG-PASSWORD",
-        ) from None
-    except (ValueError, UnsupportedAlgorithm) as error:
-        if pem and encrypted:
-            cause, remedy = "the password does not open the private key", "give the right password"
-        elif pem:
-            cause, remedy = f"the private key is damaged or of an unknown kind ({error})", "export the key again"
-        else:
-            cause, remedy = (
-                f"no private key can be read: it is {found(source)}",
-                "give the key as PEM, or as DER (PKCS #8)",
-            )
-        raise ConfigError(f"{source.origin}: {cause}", remedy=remedy, code="TLS-CONFIG-KEY") from None
-
-
-def _loaded(loader: Any, data: bytes, secret: bytes | None) -> Any:
-    """Load a key; a DER key says only by failing whether it wants a password."""
-    try:
-        return loader(data, secret or None)
-    except TypeError:
-        if secret is None:
-            raise
-        return loader(data, None)
+    place = next((number for number, one in enumerate(chain[1:], 2) if order.public_key(one) == own), None)
+    hint = f"the key belongs to certificate {place} of the chain: put that one first" if place else ""
+    raise _mismatch(origin, public, own, hint)

@@ -1,9 +1,10 @@
-"""Names that a peer is reached by: DNS names and IP addresses.
+"""Names that a peer is reached by: DNS names, IP addresses, and the services of SRV records and URIs.
 
 `ServerName.parse` takes what a user writes and gives a `DnsName` in its wire form (A-labels, lower case, no final dot)
 or an `IpAddress`. A name goes into server_name (SNI) and is what the certificate is checked for; an IP address is only
-checked. Names outside ASCII are IDNA 2008 and need the `idna` package, since the codec of the standard library speaks
-IDNA 2003, which maps some names to other hosts.
+checked. `SrvName` and `UriName` are for those who find a server through SRV or a URI: the identity stays the domain
+that was asked for, never the host that DNS gave (RFC 9525 6.1.1). Names outside ASCII are IDNA 2008 and need the `idna`
+package, since the codec of the standard library speaks IDNA 2003, which maps some names to other hosts.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ class ServerName(Record):
     text: str
 
     @staticmethod
-    def parse(name: str | bytes | ServerName) -> DnsName | IpAddress:
+    def parse(name: str | bytes | ServerName) -> ServerName:
         """Read a DNS name or an IP address. Raises ConfigError if it is neither."""
-        if isinstance(name, (DnsName, IpAddress)):
+        if isinstance(name, ServerName):
             return name
         if isinstance(name, bytes) and name.isascii():
             name = name.decode("ascii")
@@ -52,6 +53,54 @@ class DnsName(ServerName):
 
 class IpAddress(ServerName):
     """An IPv4 or IPv6 address. RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted in "HostName"."."""
+
+
+class SrvName(ServerName):
+    """A service of a domain, as RFC 4985 names it: `SrvName.of("sips", "example.org")` asks for _sips.example.org.
+
+    A certificate for the domain as a DNS name is taken too, unless `or_dns` is False (RFC 9525 6.1).
+    """
+
+    service: str
+    domain: str
+    or_dns: bool = True
+
+    @classmethod
+    def of(cls, service: str, domain: str, *, or_dns: bool = True) -> SrvName:
+        label, host = service.lower().removeprefix("_"), _parse_dns(domain)
+        if not label or not _LABEL_CHARACTERS.issuperset(label):
+            raise _refusal(service, "is no service", 'give a name such as "sips" or "xmpp-client"')
+        return cls(f"_{label}.{host}", label, host, or_dns)
+
+    @property
+    def sni(self) -> bytes | None:
+        return self.domain.encode("ascii")
+
+
+class UriName(ServerName):
+    """A URI's scheme and host: `UriName.of("sip", "example.org")`. The scheme must fit, and the host (RFC 9525 6.5)."""
+
+    scheme: str
+    domain: str
+    or_dns: bool = True
+
+    @classmethod
+    def of(cls, scheme: str, domain: str, *, or_dns: bool = True) -> UriName:
+        name, host = scheme.lower().rstrip(":"), _parse_dns(domain)
+        if not name[:1].isalpha() or not name.isascii():
+            raise _refusal(scheme, "is no scheme of a URI", 'give a name such as "sip"')
+        return cls(f"{name}:{host}", name, host, or_dns)
+
+    @property
+    def sni(self) -> bytes | None:
+        return self.domain.encode("ascii")
+
+
+def address_octets(name: IpAddress) -> bytes:
+    """The address as it stands in a certificate: 4 or 16 octets."""
+    import ipaddress
+
+    return ipaddress.ip_address(name.text).packed
 
 
 def _refusal(name: object, why: str, remedy: str) -> ConfigError:
@@ -113,11 +162,12 @@ def _to_a_labels(host: str) -> str:
 def matches(pattern: str, name: str) -> bool:
     """Whether a name of a certificate, perhaps with a wildcard, stands for `name`; both lower case, in A-labels.
 
-    Source:   RFC 9525 section 6.3: the wildcard is the whole leftmost label, and stands for exactly one label.
+    Source:   RFC 9525 section 6.3: the wildcard is the whole leftmost label, and stands for exactly one label. One
+              over a whole top-level domain stands for nothing.
     """
     if pattern == name:
-        return True
+        return "*" not in name
     if not pattern.startswith("*."):
         return False
     label, dot, parent = name.partition(".")
-    return bool(label and dot) and parent == pattern[2:]
+    return bool(label and dot) and parent == pattern[2:] and "." in parent

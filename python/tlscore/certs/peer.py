@@ -5,15 +5,19 @@ The texts are the peer's own words. They are true only where `conn.authenticated
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.utils import CryptographyDeprecationWarning
 
 from tlscore.record import Record
+
+# The parser warns of names longer than X.520 allows. Who reads a log cannot change what a peer sent, and a peer must
+# not write to standard error; `catch_warnings` is not for threads. (Serial numbers: see paths/facts.py.)
+warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning, r"tlscore\.")
 
 # What reading a hostile certificate can raise; parts of it are parsed only when asked for.
 PARSE_ERRORS: Final = (
@@ -21,7 +25,7 @@ PARSE_ERRORS: Final = (
     TypeError,
     OverflowError,
     UnsupportedAlgorithm,
-    CryptographyDeprecationWarning,  # where warnings are errors
+    UserWarning,  # where warnings are errors; those of cryptography are such
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol, runtime_checkable
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from tlscore import errors
 from tlscore.iana import SignatureScheme
@@ -87,6 +89,24 @@ _FIXED: Final[dict[int, tuple[type[Any], type[Any]]]] = {
     SignatureScheme.mldsa87: (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey),
 }
 _EDWARDS: Final = (SignatureScheme.ed25519, SignatureScheme.ed448)
+_SIGNATURE_OIDS: Final = {
+    oid: frozenset((scheme,))
+    for oid, scheme in (
+        (SignatureAlgorithmOID.ECDSA_WITH_SHA256, SignatureScheme.ecdsa_secp256r1_sha256),
+        (SignatureAlgorithmOID.ECDSA_WITH_SHA384, SignatureScheme.ecdsa_secp384r1_sha384),
+        (SignatureAlgorithmOID.ECDSA_WITH_SHA512, SignatureScheme.ecdsa_secp521r1_sha512),
+        (SignatureAlgorithmOID.RSA_WITH_SHA256, SignatureScheme.rsa_pkcs1_sha256),
+        (SignatureAlgorithmOID.RSA_WITH_SHA384, SignatureScheme.rsa_pkcs1_sha384),
+        (SignatureAlgorithmOID.RSA_WITH_SHA512, SignatureScheme.rsa_pkcs1_sha512),
+        (SignatureAlgorithmOID.RSA_WITH_SHA1, SignatureScheme.rsa_pkcs1_sha1),
+        (SignatureAlgorithmOID.ECDSA_WITH_SHA1, SignatureScheme.ecdsa_sha1),
+        (SignatureAlgorithmOID.ED25519, SignatureScheme.ed25519),
+        (SignatureAlgorithmOID.ED448, SignatureScheme.ed448),
+        (x509.ObjectIdentifier("2.16.840.1.101.3.4.3.17"), SignatureScheme.mldsa44),
+        (x509.ObjectIdentifier("2.16.840.1.101.3.4.3.18"), SignatureScheme.mldsa65),
+        (x509.ObjectIdentifier("2.16.840.1.101.3.4.3.19"), SignatureScheme.mldsa87),
+    )
+}
 # RFC 9325 4.5: fewer than 2048 bits are not to be used; the upper bound keeps one check below a millisecond.
 RSA_BITS: Final = (2048, 16384)
 PSS_KEY_OID: Final = "1.2.840.113549.1.1.10"
@@ -125,6 +145,20 @@ def schemes12(schemes13: tuple[int, ...]) -> tuple[int, ...]:
         return (*schemes13, *_PKCS1)
     # RFC 8422 5.10 has Ed25519 and Ed448; ML-DSA exists in TLS 1.3 alone.
     return tuple(scheme for scheme in schemes13 if scheme in _PADDINGS or scheme in _EDWARDS)
+
+
+def schemes_signing(certificate: x509.Certificate) -> frozenset[int]:
+    """The names that the signature on a certificate has in signature_algorithms_cert; empty for one that has none."""
+    oid = certificate.signature_algorithm_oid
+    if oid in _SIGNATURE_OIDS:
+        return _SIGNATURE_OIDS[oid]
+    try:
+        digest = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        digest = None
+    if oid != SignatureAlgorithmOID.RSASSA_PSS or digest is None:
+        return frozenset()
+    return frozenset(scheme for scheme, (_, own) in _PADDINGS.items() if own.name == digest.name)
 
 
 def key_kind(schemes13: tuple[int, ...]) -> str:

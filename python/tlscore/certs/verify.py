@@ -1,84 +1,79 @@
-"""Is a peer's chain what it claims: path, validity, purpose and name, each failure with its own alert.
+"""Is a peer's chain what it claims: path, validity, purpose, name and revocation, each failure with its own alert.
 
-The path is built and checked by the `cryptography` package's verifier, with the rules of extension_rules.py; the key
-size of the leaf, its key usage and its purpose are checked here. The verifier gives one text for most failures, so when
-it refuses, diagnosis.py walks the chain again and finds the cause. What is not needed for the answer (names as text,
-fingerprints) is made when somebody asks. A certificate of the peer that stands in the trust store itself is accepted
-without a path, name and validity still checked.
+The front of certs/paths: it parses what the peer sent, asks the memory, has a path built, asks about revocation, and
+turns the result into `ChainVerified` or into the exception of the first failure. The decision stops at the first
+failure of each path; the report runs every rule, and is made when somebody asks for it, or when the chain is refused.
+What else is not needed for the answer (names as text, fingerprints) is made when somebody asks, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import VerificationError
+from typing import TYPE_CHECKING
 
 from tlscore import errors
-from tlscore.certs import diagnosis, extension_rules, signatures
-from tlscore.certs.names import DnsName, IpAddress, ServerName
+from tlscore.certs import memory, signatures
+from tlscore.certs.paths import diagnosis
+from tlscore.certs.paths.budget import Budget, BudgetSpent
+from tlscore.certs.paths.builder import Search
+from tlscore.certs.paths.candidates import Anchors, anchors_of
+from tlscore.certs.paths.facts import Facts, facts_of
+from tlscore.certs.paths.path_rules import Question, all_checks, too_deep
+from tlscore.certs.paths.wording import Purpose, Title
 from tlscore.certs.peer import PARSE_ERRORS, PeerIdentity
+from tlscore.certs.policy import DEFAULT, CertificatePolicy
+from tlscore.certs.report import NAMES, Check, VerificationReport
 
 if TYPE_CHECKING:
-    from tlscore.certs.extension_rules import Purpose
+    from tlscore.certs.names import ServerName
+    from tlscore.certs.revocation import Revocation
     from tlscore.certs.trust_store import TrustStore
 
 # Own limit: more than any honest peer sends; each certificate is parsed before any is trusted.
 CERTIFICATES = 32
-# What parsing gives is remembered for this many certificates of at most so many octets: 1 MiB at worst. It is a
-# function of the octets alone; whether a certificate is trusted is never remembered here.
-_KEPT_CERTIFICATES = 128
-_KEPT_OCTETS = 8192
+_BAD = 42
 
-
-class Parsed:
-    """A certificate and what its octets alone decide; made once, since each part costs as much as a hash of it all."""
-
-    __slots__ = ("_purposes", "certificate", "public_key", "schemes")
-
-    def __init__(self, der: bytes) -> None:
-        self.certificate = x509.load_der_x509_certificate(der)
-        self.public_key: Any = None
-        self.schemes: tuple[int, ...] = ()
-        self._purposes: set[str] = set()
-
-    def load_key(self) -> Any:
-        """The public key; raises what the parser raises."""
-        if self.public_key is None:
-            key: Any = self.certificate.public_key()
-            is_rsa = isinstance(key, rsa.RSAPublicKey)
-            oid = self.certificate.public_key_algorithm_oid.dotted_string if is_rsa else ""
-            self.schemes = signatures.schemes_for(key, oid)
-            self.public_key = key
-        return self.public_key
-
-    def check_usage(self, purpose: Purpose) -> None:
-        """Refuse a certificate whose key usage or extended key usage excludes the purpose."""
-        if purpose not in self._purposes:
-            _check_usage(self.certificate, purpose)
-            self._purposes.add(purpose)
-
-
-_remembered = lru_cache(maxsize=_KEPT_CERTIFICATES)(Parsed)
+Staples = bytes | Mapping[bytes, bytes] | None
+Path = tuple[Facts, ...]
 
 
 class ChainVerified:
     """A peer's chain after its checks; `authenticated` is False where a check was skipped on purpose."""
 
-    __slots__ = ("_identity", "authenticated", "certificate", "chain", "public_key", "reason", "signature_schemes")
+    __slots__ = (
+        "_identity",
+        "_inquiry",
+        "_report",
+        "authenticated",
+        "certificate",
+        "chain",
+        "path",
+        "public_key",
+        "reason",
+        "signature_schemes",
+    )
 
-    def __init__(self, chain: tuple[bytes, ...], leaf: Parsed, authenticated: bool, reason: str = "") -> None:
+    def __init__(
+        self,
+        chain: tuple[bytes, ...],
+        leaf: Facts,
+        authenticated: bool,
+        reason: str = "",
+        path: Path = (),
+        inquiry: _Inquiry | None = None,
+    ) -> None:
         self.chain = chain
         self.certificate = leaf.certificate
-        self.public_key: signatures.PublicKey = leaf.load_key()
+        self.public_key: signatures.PublicKey = leaf.key
         self.authenticated = authenticated
         self.reason = reason
         self.signature_schemes = leaf.schemes
+        # Leaf to anchor, as it was built; empty where nothing was verified.
+        self.path = path
         self._identity: PeerIdentity | None = None
+        self._inquiry = inquiry
+        self._report: VerificationReport | None = None
 
     @property
     def signature_schemes12(self) -> tuple[int, ...]:
@@ -102,25 +97,53 @@ class ChainVerified:
             self._identity = PeerIdentity.of(self.certificate)
         return self._identity
 
+    @property
+    def report(self) -> VerificationReport:
+        """Every check with its result, as of the moment of the verification."""
+        if self._report is None:
+            if self._inquiry is None:
+                skipped = Check("chain", "skip", f"nothing was verified ({self.reason or 'no reason given'})")
+                self._report = VerificationReport((skipped,), self.chain)
+            else:
+                self._report = self._inquiry.report(self.path)
+        return self._report
+
 
 def verify_server(
-    chain: tuple[bytes, ...], trust: TrustStore, name: ServerName | None, now: datetime | None = None
+    chain: tuple[bytes, ...],
+    trust: TrustStore,
+    name: ServerName | None,
+    now: datetime | None = None,
+    *,
+    policy: CertificatePolicy = DEFAULT,
+    revocation: Revocation | None = None,
+    stapled_ocsp: Staples = None,
 ) -> ChainVerified:
     """Verify a server's chain for a name; without a name (danger.skip_name_check) the result is not authenticated.
 
     Takes:    chain: DER certificates as received, the server's own first. now: the time to judge by; the system's clock
-              by default.
-    Raises:   the AlertError of the failure, with cause and remedy; DecodeError for an empty chain.
+              by default. revocation: what to ask about it; nothing by default. stapled_ocsp: what the server sent.
+    Raises:   the AlertError of the first failure, with cause and remedy, the other failures as its notes; DecodeError
+              for an empty chain.
     Source:   RFC 9846 section 4.5.1.3, RFC 5280 section 6, RFC 9525.
     """
     if not chain:
         # RFC 9846 4.5.1.3: "If the server supplies an empty Certificate message, the client MUST abort the handshake
         # with a "decode_error" alert."
         raise errors.DecodeError("the server sent no certificate", section="RFC 9846 4.5.1.3")
-    return _verify(chain, trust, name, now, "server", authenticated=name is not None)
+    inquiry = _Inquiry(chain, trust, name, now, "server", policy, revocation, stapled_ocsp)
+    return inquiry.decide(authenticated=name is not None)
 
 
-def verify_client(chain: tuple[bytes, ...], trust: TrustStore, now: datetime | None = None) -> ChainVerified:
+def verify_client(
+    chain: tuple[bytes, ...],
+    trust: TrustStore,
+    now: datetime | None = None,
+    *,
+    policy: CertificatePolicy = DEFAULT,
+    revocation: Revocation | None = None,
+    stapled_ocsp: Staples = None,
+) -> ChainVerified:
     """Verify a client's chain. Raises as verify_server; CertificateRequired for an empty chain."""
     if not chain:
         raise errors.CertificateRequired(
@@ -128,7 +151,7 @@ def verify_client(chain: tuple[bytes, ...], trust: TrustStore, now: datetime | N
             remedy="give the client an identity whose issuer this server trusts",
             section="RFC 9846 4.5.1.3",
         )
-    return _verify(chain, trust, None, now, "client", authenticated=True)
+    return _Inquiry(chain, trust, None, now, "client", policy, revocation, stapled_ocsp).decide(authenticated=True)
 
 
 def accept_unverified(chain: tuple[bytes, ...], reason: str) -> ChainVerified:
@@ -136,126 +159,196 @@ def accept_unverified(chain: tuple[bytes, ...], reason: str) -> ChainVerified:
     if not chain:
         raise errors.DecodeError("the server sent no certificate", section="RFC 9846 4.5.1.3")
     leaf = _parse(chain[0], 1)
-    _load_key(leaf)
+    if leaf.key is None:
+        raise errors.UnsupportedCertificate(
+            f"the key of the peer's certificate cannot be used: {leaf.key_damage}",
+            remedy="use a P-256, P-384, P-521, Ed25519, Ed448, ML-DSA or RSA key",
+            section="RFC 9846 4.5.1.2",
+        )
     return ChainVerified(chain, leaf, False, reason)
 
 
-def _verify(
+def examine(
     chain: tuple[bytes, ...],
     trust: TrustStore,
-    name: ServerName | None,
-    now: datetime | None,
-    purpose: Purpose,
-    authenticated: bool,
-) -> ChainVerified:
-    if len(chain) > CERTIFICATES:
-        raise errors.BadCertificate(
-            f"the {purpose} sent {len(chain)} certificates, more than {CERTIFICATES}", remedy="send the chain alone"
-        )
-    parsed = _parse(chain[0], 1)
-    leaf = parsed.certificate
-    others = [_parse(der, number).certificate for number, der in enumerate(dict.fromkeys(chain[1:]), 2)]
-    time = datetime.now(UTC) if now is None else now
-    public_key = _load_key(parsed)
-    policy = trust.policy(purpose, name is not None).time(time)
-    extension_rules.start_budget()
+    name: ServerName | None = None,
+    now: datetime | None = None,
+    *,
+    purpose: Purpose = "server",
+    policy: CertificatePolicy = DEFAULT,
+    revocation: Revocation | None = None,
+    stapled_ocsp: Staples = None,
+) -> VerificationReport:
+    """Run every check on a chain and tell each result; nothing is raised for a chain that is not in order.
+
+    Takes:    as verify_server; purpose: whose chain it is.
+    """
+    if not chain:
+        empty = Check("chain", "fail", f"the {purpose} sent no certificate", None, 50 if purpose == "server" else 116)
+        return VerificationReport((empty,))
     try:
-        if name is None:
-            policy.build_client_verifier().verify(leaf, others)
-        else:
-            policy.build_server_verifier(_subject(name)).verify(leaf, others)
-        _check_key_size(public_key, purpose)
-        parsed.check_usage(purpose)
-    except VerificationError as refusal:
-        raise _explained(leaf, others, trust, name, time, purpose, str(refusal)) from None
-    except PARSE_ERRORS as damage:
-        raise _damaged(1, damage) from None
-    return ChainVerified(chain, parsed, authenticated)
+        inquiry = _Inquiry(chain, trust, name, now, purpose, policy, revocation, stapled_ocsp)
+    except errors.BadCertificate as damage:
+        text = Check("encoding", "fail", damage.cause, None, _BAD, damage.code, damage.remedy, damage.section)
+        return VerificationReport((text,), chain)
+    return inquiry.examine()
 
 
-def _explained(
-    leaf: x509.Certificate,
-    others: list[x509.Certificate],
-    trust: TrustStore,
-    name: ServerName | None,
-    now: datetime,
-    purpose: Purpose,
-    text: str,
-) -> errors.AlertError:
-    try:
-        return diagnosis.explain(leaf, others, trust, name, now, purpose, text)
-    except PARSE_ERRORS as damage:
-        # Some parts of a certificate are parsed only when asked for.
-        return _damaged(1, damage)
+def verify_link(certificate: bytes, issuer: bytes) -> VerificationReport:
+    """Whether one certificate (DER) is signed by another one: names, key and signature, with nothing else at hand."""
+    from tlscore.certs.paths.signing import algorithm_of, is_signed_by
 
-
-def _parse(der: bytes, number: int) -> Parsed:
-    try:
-        return _remembered(der) if len(der) <= _KEPT_OCTETS else Parsed(der)
-    except PARSE_ERRORS as damage:
-        raise _damaged(number, damage) from None
-
-
-def _damaged(number: int, damage: Exception) -> errors.BadCertificate:
-    # RFC 9846 6.2: bad_certificate is "A certificate was corrupt". The message around it was well-formed, so not
-    # decode_error.
-    return errors.BadCertificate(
-        f"certificate {number} of the chain cannot be parsed: {errors.escape(str(damage), 200)}",
-        remedy="the peer must send X.509 v3 certificates in DER",
-        section="RFC 9846 4.5.1",
+    child, above = _parse(certificate, 1), _parse(issuer, 2)
+    found = algorithm_of(child)
+    named = child.issuer == above.subject
+    signed = is_signed_by(child, above, Budget(DEFAULT.budgets))
+    who, by = Title(child, "leaf", "server"), Title(above, "intermediate", "server")
+    checks = (
+        Check(
+            "chain", "pass" if named else "fail", f"{who} names {'' if named else 'another issuer than '}{by}", 0, 48
+        ),
+        Check(
+            "signature",
+            "pass" if signed else "fail",
+            f"the signature of {who} is {'' if signed else 'not '}by {by} ({found.name if found else child.oid})",
+            0,
+            _BAD,
+        ),
     )
+    return VerificationReport(checks, (certificate, issuer))
 
 
-def _load_key(leaf: Parsed) -> Any:
+class _Inquiry:
+    """One verification, from what the peer sent to its result."""
+
+    __slots__ = ("anchors", "chain", "leaf", "name", "now", "others", "policy", "purpose", "revocation", "stapled")
+
+    def __init__(
+        self,
+        chain: tuple[bytes, ...],
+        trust: TrustStore,
+        name: ServerName | None,
+        now: datetime | None,
+        purpose: Purpose,
+        policy: CertificatePolicy,
+        revocation: Revocation | None,
+        stapled: Staples,
+    ) -> None:
+        if len(chain) > CERTIFICATES:
+            raise errors.BadCertificate(
+                f"the {purpose} sent {len(chain)} certificates, more than {CERTIFICATES}", remedy="send the chain alone"
+            )
+        octets = sum([len(der) for der in chain])
+        if octets > policy.budgets.chain_octets:
+            raise errors.BadCertificate(
+                f"the {purpose} sent certificates of {octets} octets, more than {policy.budgets.chain_octets}",
+                remedy="send the chain alone, with fewer names in each certificate",
+                code="TLS-BAD_CERTIFICATE-BUDGET",
+            )
+        self.chain, self.name, self.purpose, self.policy = chain, name, purpose, policy
+        self.now = datetime.now(UTC) if now is None else now if now.tzinfo is not None else now.replace(tzinfo=UTC)
+        self.revocation = revocation
+        self.stapled = stapled
+        self.anchors: Anchors = anchors_of(trust)
+        self.leaf: Facts
+        self.others: Path | None = None
+
+    def decide(self, authenticated: bool) -> ChainVerified:
+        """The verified chain, or the exception of the first failure."""
+        policy = self.policy
+        key = memory.key_of(self.chain, self.name, self.purpose, self.anchors, policy) if policy.remember else None
+        path = memory.MEMORY.recall(key, self.now) if key is not None else None
+        if path is None:
+            anchors = self.anchors
+            search = self._search()
+            path = search.run(self.leaf)
+            if path is None:
+                raise self._refusal(self._failed(search))
+            # Pinned keys make anchors of what a peer shows: such a set is its own, and no generation of the store.
+            if key is not None and self.anchors is anchors:
+                memory.MEMORY.keep(key, path, anchors, policy)
+        self.leaf = path[0]
+        if self.revocation is not None and self.revocation.mode != "off":
+            self._ask_revocation(path)
+        return ChainVerified(self.chain, path[0], authenticated, path=path, inquiry=self)
+
+    def _ask_revocation(self, path: Path) -> None:
+        checks = self._revocation_checks(path)
+        if any(check.outcome == "fail" for check in checks):
+            raise self._refusal(VerificationReport(_sorted(checks), tuple(facts.der for facts in path)))
+
+    def examine(self) -> VerificationReport:
+        """The report, whatever the result."""
+        try:
+            search = self._search()
+        except errors.BadCertificate as damage:
+            text = Check("encoding", "fail", damage.cause, None, _BAD, damage.code, damage.remedy, damage.section)
+            return VerificationReport((text,), self.chain)
+        path = search.run(self.leaf)
+        return self._failed(search) if path is None else self.report(path)
+
+    def report(self, path: Path) -> VerificationReport:
+        """Every check of a path that obeys."""
+        question = Question(self.anchors, self.name, self.now, self.purpose, self.policy)
+        chain = Check("chain", "pass", f"the chain ends in {Title(path[-1], 'anchor', self.purpose)}")
+        checks = [chain, *all_checks(question, path, True), *self._revocation_checks(path)]
+        return VerificationReport(tuple(checks), tuple(facts.der for facts in path))
+
+    def _search(self) -> Search:
+        self.leaf = _parse(self.chain[0], 1)
+        numbered = enumerate(dict.fromkeys(self.chain[1:]), 2)
+        self.others = tuple([_parse(der, number) for number, der in numbered if der != self.chain[0]])
+        self.anchors = self.anchors.with_pinned((self.leaf, *self.others))
+        question = Question(self.anchors, self.name, self.now, self.purpose, self.policy)
+        return Search(question, self.others)
+
+    def _failed(self, search: Search) -> VerificationReport:
+        question = search.question
+        if search.spent:
+            return VerificationReport((diagnosis.spent_check(question, search.spent),), (self.leaf.der,))
+        try:
+            path, complete = diagnosis.nearest_path(search, self.leaf)
+            checks = [diagnosis.chain_check(search, path, complete), *all_checks(question, path, complete)]
+        except BudgetSpent as end:
+            return VerificationReport((diagnosis.spent_check(question, end.what),), (self.leaf.der,))
+        if complete and not any(check.outcome == "fail" for check in checks):
+            # Only the number of certificates, self-issued ones included, can have ended the search.
+            checks.append(too_deep(question))
+        if complete:
+            checks += self._revocation_checks(path)
+        else:
+            checks.append(Check("revocation", "skip", "no chain to a trust anchor: nobody whose word would count"))
+        return VerificationReport(_sorted(checks), tuple(facts.der for facts in path))
+
+    def _revocation_checks(self, path: Path) -> list[Check]:
+        if self.revocation is None:
+            return [Check("revocation", "skip", "no revocation data is configured")]
+        from tlscore.certs import revocation
+
+        certificates = tuple([facts.certificate for facts in path])
+        return list(revocation.check(certificates, self.now, self.revocation, self.stapled, peer=self.purpose))
+
+    def _refusal(self, report: VerificationReport) -> errors.AlertError:
+        try:
+            report.raise_for_failure()
+        except errors.AlertError as error:
+            return error
+        return errors.InternalError("a chain was refused without a failed check")
+
+
+def _sorted(checks: list[Check]) -> tuple[Check, ...]:
+    """In the order of a report; certificate by certificate within one name."""
+    return tuple(sorted(checks, key=lambda check: (NAMES.index(check.name), check.certificate or 0)))
+
+
+def _parse(der: bytes, number: int) -> Facts:
     try:
-        return leaf.load_key()
-    except PARSE_ERRORS as failure:
-        raise errors.UnsupportedCertificate(
-            f"the key of the peer's certificate cannot be used: {errors.escape(str(failure), 200)}",
-            remedy="use a P-256, P-384, P-521, Ed25519, Ed448, ML-DSA or RSA key",
-            section="RFC 9846 4.5.1.2",
-        ) from None
-
-
-def _subject(name: ServerName) -> x509.DNSName | x509.IPAddress:
-    if isinstance(name, DnsName):
-        return x509.DNSName(name.text)
-    assert isinstance(name, IpAddress)
-    import ipaddress
-
-    return x509.IPAddress(ipaddress.ip_address(name.text))
-
-
-def _check_key_size(public_key: object, purpose: Purpose) -> None:
-    lowest, highest = signatures.RSA_BITS
-    if isinstance(public_key, rsa.RSAPublicKey) and not lowest <= public_key.key_size <= highest:
+        return facts_of(der)
+    except PARSE_ERRORS as damage:
+        # RFC 9846 6.2: bad_certificate is "A certificate was corrupt". The message around it was well-formed, so not
+        # decode_error.
         raise errors.BadCertificate(
-            f"the {purpose}'s certificate has an RSA key of {public_key.key_size} bits",
-            remedy=f"issue it for a key of {lowest} to {highest} bits, or for a P-256 key",
-            section="RFC 9325 4.5",
-        )
-
-
-def _check_usage(leaf: x509.Certificate, purpose: Purpose) -> None:
-    extensions = leaf.extensions
-    for extension in extensions:
-        if extension.oid == x509.OID_KEY_USAGE:
-            usage: Any = extension.value
-            # RFC 9846 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present"
-            if not usage.digital_signature:
-                raise errors.UnsupportedCertificate(
-                    f"the {purpose}'s certificate has a keyUsage without digitalSignature",
-                    remedy="issue it with keyUsage = digitalSignature, or without keyUsage",
-                    section="RFC 9846 4.5.1.2",
-                )
-        elif extension.oid == x509.OID_EXTENDED_KEY_USAGE:
-            usages: Any = extension.value
-            # RFC 5280 4.2.1.12: "If the extension is present, then the certificate MUST only be used for one of the
-            # purposes indicated."
-            wanted = extension_rules.PURPOSE_OIDS[purpose]
-            if wanted not in usages and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usages:
-                raise errors.UnsupportedCertificate(
-                    f"the {purpose}'s certificate has an extendedKeyUsage without {purpose}Auth",
-                    remedy=f"issue it with extendedKeyUsage = {purpose}Auth",
-                    section="RFC 5280 4.2.1.12",
-                )
+            f"certificate {number} of the chain cannot be parsed: {errors.escape(str(damage), 200)}",
+            remedy="the peer must send X.509 v3 certificates in DER",
+            section="RFC 9846 4.5.1",
+        ) from None

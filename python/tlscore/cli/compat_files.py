@@ -36,7 +36,7 @@ _OWN = {"client": ("key_shares", "send_certificate_authorities"), "server": ("ad
 _SPECIAL = ("versions", "sec_protocol", "available_versions", "supported_versions", "suites", "cipher_string", "policy")
 _IDENTITY = ("certificate", "key", "password", "identities")
 _TRUST = {"client": ("trust", "server_name", "verify_as"), "server": ("client_trust", "client_auth")}
-_POLICIES = {"default": policies.DEFAULT}
+_POLICIES = {policy.name: policy for policy in policies.ALL}
 
 
 class Certificate(Record):
@@ -92,7 +92,8 @@ class Side:
 
     def _certificates(self) -> tuple[Certificate, ...]:
         from tlscore.certs.identity import Identity
-        from tlscore.certs.reading import certificates_in, read
+        from tlscore.certs.loading import material
+        from tlscore.certs.reading import read
 
         entries = list(self.table.get("identities", ()))
         if "certificate" in self.table:
@@ -106,8 +107,8 @@ class Side:
             else:
                 from cryptography.hazmat.primitives.serialization import Encoding
 
-                parsed = certificates_in(read(chain, "certificate chain"), "an identity")
-                found.append(Certificate(tuple([one.public_bytes(Encoding.DER) for one in parsed]), None))
+                parsed = material.certificates(read(chain, "certificate chain"), "an identity")
+                found.append(Certificate(tuple([one.value.public_bytes(Encoding.DER) for one in parsed]), None))
         return tuple(found)
 
     def _path(self, name: str) -> str:

@@ -249,7 +249,7 @@ def _changes(pair: Pair) -> Iterator[tuple[str, Pair]]:
         if changed is not None and everything != config.suites:
             yield f"leave suites out in the {end}: the default has what the other end needs", changed
     for identity in pair.server.identities:
-        for name in identity.names:
+        for name in identity.current.names:
             if name not in (pair.server_name, pair.verify_as) and not name.startswith("*"):
                 yield f"let the client use server_name {name}", replace(pair, server_name=name, verify_as=None)
 

@@ -6,15 +6,26 @@ transcript hash, so nothing that the peer chose stands at its start (RFC 9846 4.
 tlscore.certs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tlscore import trace
 from tlscore.certs import signatures, verify
 from tlscore.danger import AcceptAnyPeer, SkipNameCheck
-from tlscore.errors import AlertError, ConfigError, DecryptError, GeneralError, IllegalParameter, TlsError
+from tlscore.errors import (
+    AccessDenied,
+    AlertError,
+    ConfigError,
+    DecryptError,
+    GeneralError,
+    IllegalParameter,
+    TlsError,
+    escape,
+)
 from tlscore.handshake.proofs import FinishedVerified, SignatureVerified
 from tlscore.iana import SignatureScheme
+from tlscore.wire import CertificateStatus
 
 if TYPE_CHECKING:
     from tlscore._core import Transcript
@@ -42,6 +53,21 @@ _CERTIFICATES_ONLY = frozenset(
         SignatureScheme.rsa_pkcs1_sha512,
     )
 )
+
+
+class CheckOf:
+    """The check of a peer's certificate: what fails inside failed in that step, whatever message brought it."""
+
+    __slots__ = ("stage",)
+
+    def __init__(self, role: Role) -> None:
+        self.stage = trace.SERVER_CERTIFICATE_CHECK if role == "server" else trace.CLIENT_CERTIFICATE_CHECK
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, failure: BaseException | None, frames: object) -> None:
+        if isinstance(failure, TlsError) and failure.stage is None:
+            failure.stage = self.stage
 
 
 class FinishedKeys(Protocol):
@@ -101,7 +127,16 @@ def verify_signature(
     Raises:   IllegalParameter for a scheme that may not stand here, DecryptError for a wrong signature.
     Source:   RFC 9846 section 4.5.2.
     """
-    scheme = message.algorithm
+    with CheckOf(role):
+        _check_scheme(chain, message.algorithm, offered)
+        # RFC 9846 4.5.2: "If the verification fails, the receiver MUST terminate the handshake with a "decrypt_error"
+        # alert."
+        content = signed_content(role, transcript.digest())
+        signatures.verify(chain.public_key, message.algorithm, message.signature, content)
+    return SignatureVerified(chain, message.algorithm)
+
+
+def _check_scheme(chain: "ChainVerified", scheme: int, offered: Sequence[int]) -> None:
     # RFC 9846 4.5.2: "the signature algorithm used in the signature MUST be one of those present in the
     # supported_signature_algorithms field"
     if scheme not in offered:
@@ -112,10 +147,34 @@ def verify_signature(
     # RFC 9846 4.5.2: "the signature algorithm MUST be compatible with the key in the sender's end-entity certificate"
     if scheme not in chain.signature_schemes:
         raise _bad_scheme(scheme, "which does not fit the key in its certificate")
-    # RFC 9846 4.5.2: "If the verification fails, the receiver MUST terminate the handshake with a "decrypt_error"
-    # alert."
-    signatures.verify(chain.public_key, scheme, message.signature, signed_content(role, transcript.digest()))
-    return SignatureVerified(chain, scheme)
+
+
+def authorized(config: "ServerConfig", peer: SignatureVerified) -> SignatureVerified:
+    """Ask the configuration's `authorize` about a client that owns the key of its verified certificate.
+
+    Raises:   AccessDenied for every answer but True, and for every exception: nothing that goes wrong is consent.
+    """
+    if config.authorize is None:
+        return peer
+    failure: Exception | None = None
+    answer: object = None
+    try:
+        answer = config.authorize(peer.chain.identity)
+    except AlertError:
+        raise
+    except Exception as error:
+        failure = error
+    if answer is True:
+        return peer
+    # RFC 9846 6.2: "access_denied: A valid certificate or PSK was received, but when access control was applied, the
+    # sender decided not to proceed with negotiation."
+    how = f"failed ({type(failure).__name__})" if failure is not None else "did not give True"
+    raise AccessDenied(
+        f"the client's certificate is valid, and authorize {how} for {escape(peer.chain.identity.subject, 200)}",
+        remedy="see the chained exception" if failure is not None else "",
+        code="TLS-AUTHORIZE_FAILED" if failure is not None else None,
+        stage=trace.CLIENT_CERTIFICATE_CHECK,
+    ) from failure
 
 
 def _bad_scheme(scheme: int, why: str) -> IllegalParameter:
@@ -143,10 +202,11 @@ def bad_finished(role: Role) -> DecryptError:
         remedy="something on the way changed the handshake, or one of the two ends computes other keys",
         section="RFC 9846 4.5.3",
         code="TLS-BAD_FINISHED",
+        stage=trace.CLIENT_FINISHED_CHECK if role == "client" else trace.SERVER_FINISHED_CHECK,
     )
 
 
-def _now(config: "ClientConfig | ServerConfig") -> datetime:
+def now(config: "ClientConfig | ServerConfig") -> datetime:
     if config.clock is None:
         return datetime.now(UTC)
     try:
@@ -163,23 +223,62 @@ def chain_of(entries: Sequence["CertificateEntry"]) -> tuple[bytes, ...]:
     return tuple([entry.cert_data for entry in entries])
 
 
+def staples_of(entries: Sequence["CertificateEntry"]) -> dict[bytes, bytes] | None:
+    """The OCSP responses that came with a chain, by certificate (RFC 9846 4.5.1.1)."""
+    found = {}
+    for entry in entries:
+        if len(entry.extensions):
+            status = entry.extensions.get(CertificateStatus)
+            if status is not None:
+                found[entry.cert_data] = status.response
+    return found or None
+
+
 def verify_server_chain(
-    config: "ClientConfig", reference: "ServerName | None", chain: tuple[bytes, ...]
+    config: "ClientConfig",
+    reference: "ServerName | None",
+    chain: tuple[bytes, ...],
+    staples: Mapping[bytes, bytes] | None,
 ) -> "ChainVerified":
-    """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check."""
+    """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check.
+
+    Takes:    staples: the OCSP responses that came with it, by certificate.
+    """
     authentication = config.authentication
-    if isinstance(authentication, AcceptAnyPeer):
-        return verify.accept_unverified(chain, authentication.reason)
-    if isinstance(authentication, SkipNameCheck):
-        return verify.verify_server(chain, authentication.trust, None, _now(config))
-    if reference is None:
-        raise TlsError("a connection that verifies its server was made without a name to verify")
-    return verify.verify_server(chain, authentication.trust, reference, _now(config))
+    with CheckOf("server"):
+        if isinstance(authentication, AcceptAnyPeer):
+            return verify.accept_unverified(chain, authentication.reason)
+        if isinstance(authentication, SkipNameCheck):
+            reference = None
+        elif reference is None:
+            raise TlsError("a connection that verifies its server was made without a name to verify")
+        return verify.verify_server(
+            chain,
+            authentication.trust,
+            reference,
+            now(config),
+            policy=config.certificate_policy,
+            revocation=config.revocation,
+            stapled_ocsp=staples,
+        )
 
 
-def verify_client_chain(config: "ServerConfig", chain: tuple[bytes, ...]) -> "ChainVerified":
-    """Server: validate a client's chain against the anchors for clients."""
+def verify_client_chain(
+    config: "ServerConfig", chain: tuple[bytes, ...], staples: Mapping[bytes, bytes] | None
+) -> "ChainVerified":
+    """Server: validate a client's chain against the anchors for clients.
+
+    Takes:    staples: the OCSP responses that came with it, by certificate; TLS 1.2 has none from clients.
+    """
     trust = config.client_trust
     if trust is None:
         raise TlsError("a server asked for a client certificate without trust for clients")
-    return verify.verify_client(chain, trust, _now(config))
+    with CheckOf("client"):
+        return verify.verify_client(
+            chain,
+            trust,
+            now(config),
+            policy=config.certificate_policy,
+            revocation=config.revocation,
+            stapled_ocsp=staples,
+        )

@@ -1,7 +1,8 @@
 """The client of TLS 1.2, in the order of the flights (RFC 5246 7.3); client13.py sends the ClientHello.
 
                 ServerHello     on_server_hello            the server selected TLS 1.2
-                Certificate     on_server_certificate      the chain is verified here
+                Certificate     on_server_certificate      the chain is verified here, or
+         CertificateStatus*     on_certificate_status      here, with the OCSP response that was promised
           ServerKeyExchange     on_server_key_exchange     signed: the server owns its key
         CertificateRequest*     on_certificate_request
             ServerHelloDone     on_server_hello_done
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tlscore import trace
 from tlscore._core import MainSecret12, SharedSecret
-from tlscore.errors import DecodeError
+from tlscore.errors import DecodeError, IllegalParameter
 from tlscore.handshake import client_hello, messages
 from tlscore.handshake import key_exchange12 as exchange
 from tlscore.handshake.certificate_auth import signature_over, verify_finished, verify_server_chain
@@ -28,7 +29,7 @@ from tlscore.handshake.client13 import (
     ExpectServerHelloAfterRetry,
     selected_protocol,
 )
-from tlscore.handshake.client_identity import Wanted, choose
+from tlscore.handshake.client_identity import Wanted, choose, doubts
 from tlscore.handshake.key_exchange12 import Transcript12
 from tlscore.handshake.machine import State, transition
 from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12
@@ -37,13 +38,14 @@ from tlscore.handshake.output import Output
 from tlscore.handshake.plans import FULL_RECORD
 from tlscore.handshake.proofs import SignatureVerified
 from tlscore.handshake.server_hello12 import check_server_hello12
-from tlscore.iana import AlertDescription, ProtocolVersion
+from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
 from tlscore.record import Record
 from tlscore.version_lists import CURVES
 from tlscore.wire import (
     Alpn,
     Certificate12,
     CertificateRequest12,
+    CertificateStatus12,
     ClientKeyExchange,
     Extensions,
     Finished12,
@@ -52,6 +54,7 @@ from tlscore.wire import (
     ServerHello12,
     ServerHelloDone,
     ServerKeyExchange,
+    StatusRequestServerHello,
     encode,
 )
 
@@ -67,6 +70,7 @@ class Agreed12(Record):
     suite: int
     alpn: str | None
     extended: bool
+    stapled: bool
     randoms: tuple[bytes, bytes]
     transcript: Transcript12
 
@@ -86,6 +90,7 @@ class Sent(Record):
     scheme: int | None
     leaf: bytes | None
     verify_data: bytes
+    asked: bool
 
 
 class ClientState12(State):
@@ -99,6 +104,15 @@ class ExpectCertificate12(ClientState12):
     stage: ClassVar[int] = 9
 
     agreed: Agreed12
+
+
+class ExpectCertificateStatus(ClientState12):
+    """The server has promised an OCSP response, and may break the promise; its chain waits to be verified."""
+
+    stage: ClassVar[int] = 9
+
+    agreed: Agreed12
+    certificates: tuple[bytes, ...]
 
 
 class ExpectServerKeyExchange(ClientState12):
@@ -171,7 +185,8 @@ def on_server_hello(
     _limit_records(context, message.extensions, out)
     out.step(trace.CLIENT_ACCEPTED)
     randoms = (hello.random, message.random)
-    return ExpectCertificate12(Agreed12(context, message.cipher_suite, alpn, extended, randoms, transcript))
+    stapled = StatusRequestServerHello in message.extensions
+    return ExpectCertificate12(Agreed12(context, message.cipher_suite, alpn, extended, stapled, randoms, transcript))
 
 
 def _limit_records(context: Context, extensions: Extensions, out: Output) -> None:
@@ -182,27 +197,62 @@ def _limit_records(context: Context, extensions: Extensions, out: Output) -> Non
 
 
 @transition
-def on_server_certificate(state: ExpectCertificate12, message: Certificate12, out: Output) -> ExpectServerKeyExchange:
-    agreed, context = state.agreed, state.agreed.context
-    config = context.hello.plan.config
+def on_server_certificate(
+    state: ExpectCertificate12, message: Certificate12, out: Output
+) -> ExpectCertificateStatus | ExpectServerKeyExchange:
+    agreed = state.agreed
     if not message.certificate_list:
         # RFC 5246 7.4.2 has the server send a chain with every suite that is left; only a client may have none.
         raise DecodeError("the server's Certificate message holds no certificate", section="RFC 5246 7.4.2")
     out.step(trace.SERVER_SENT_CERTIFICATE)
-    chain = verify_server_chain(config, context.reference, message.certificate_list)
-    exchange.check_leaf(agreed.suite, chain, config.groups)
-    out.step(trace.CLIENT_VERIFIED_SERVER if chain.authenticated else trace.PEER_NOT_VERIFIED)
+    if agreed.stapled:
+        out.receive(agreed.transcript)
+        return ExpectCertificateStatus(agreed, message.certificate_list)
+    chain = _verified(agreed, message.certificate_list, None, out)
     out.receive(agreed.transcript)
     return ExpectServerKeyExchange(agreed, chain)
 
 
 @transition
+def on_certificate_status(
+    state: ExpectCertificateStatus, message: CertificateStatus12, out: Output
+) -> ExpectServerKeyExchange:
+    if message.status_type != CertificateStatusType.ocsp:
+        raise IllegalParameter(
+            f"the server's CertificateStatus is of type {message.status_type}, which we did not ask for",
+            section="RFC 6066 8",
+        )
+    # RFC 6066 8 has one response: about the server's own certificate.
+    chain = _verified(state.agreed, state.certificates, {state.certificates[0]: message.response}, out)
+    out.receive(state.agreed.transcript)
+    return ExpectServerKeyExchange(state.agreed, chain)
+
+
+def _verified(
+    agreed: Agreed12, certificates: tuple[bytes, ...], staples: dict[bytes, bytes] | None, out: Output
+) -> "ChainVerified":
+    """The server's chain after its checks."""
+    config = agreed.context.hello.plan.config
+    chain = verify_server_chain(config, agreed.context.reference, certificates, staples)
+    exchange.check_leaf(agreed.suite, chain, config.groups)
+    out.step(trace.CLIENT_VERIFIED_SERVER if chain.authenticated else trace.PEER_NOT_VERIFIED)
+    return chain
+
+
+@transition
 def on_server_key_exchange(
-    state: ExpectServerKeyExchange, message: ServerKeyExchange, out: Output
+    state: ExpectCertificateStatus | ExpectServerKeyExchange, message: ServerKeyExchange, out: Output
 ) -> ExpectServerHelloDoneOrRequest:
     agreed, plan = state.agreed, state.agreed.context.hello.plan
+    # RFC 6066 8: "Note that a server MAY also choose not to send a "CertificateStatus" message, even if has received a
+    # "status_request" extension in the client hello message and has sent a "status_request" extension in the server
+    # hello message."
+    if isinstance(state, ExpectCertificateStatus):
+        chain = _verified(agreed, state.certificates, None, out)
+    else:
+        chain = state.chain
     # First the signature: nothing is computed with a share of somebody else.
-    peer = exchange.verify_key_exchange(state.chain, message, plan.schemes12, agreed.randoms)
+    peer = exchange.verify_key_exchange(chain, message, plan.schemes12, agreed.randoms)
     curves = [group for group in plan.config.groups if group in CURVES]
     public, shared = exchange.respond(message, curves)
     out.receive(agreed.transcript)
@@ -215,7 +265,7 @@ def on_certificate_request(
     state: ExpectServerHelloDoneOrRequest, message: CertificateRequest12, out: Output
 ) -> ExpectServerHelloDone:
     schemes = message.supported_signature_algorithms
-    wanted = Wanted(b"", schemes, schemes, message.certificate_authorities, (), message.certificate_types)
+    wanted = Wanted(b"", schemes, schemes, message.certificate_authorities, (), kinds=message.certificate_types)
     out.receive(state.agreed.transcript)
     out.step(trace.SERVER_ASKED_CERTIFICATE)
     return ExpectServerHelloDone(state.agreed, state.peer, state.shares, wanted)
@@ -256,7 +306,8 @@ def send_client_flight(state: ExpectServerHelloDoneOrRequest | ExpectServerHello
     # RFC 5246 7.3: the server's change_cipher_spec answers ours.
     out.expect_change(secret)
     scheme_used, leaf = (own[1], own[0].chain[0]) if own is not None else (None, None)
-    return ExpectFinished12(agreed, state.peer, secret, Sent(shares.group, scheme_used, leaf, verify_data))
+    asked = isinstance(state, ExpectServerHelloDone)
+    return ExpectFinished12(agreed, state.peer, secret, Sent(shares.group, scheme_used, leaf, verify_data, asked))
 
 
 def _send_certificate(agreed: Agreed12, wanted: Wanted, out: Output) -> "tuple[Identity, int] | None":
@@ -269,7 +320,8 @@ def _send_certificate(agreed: Agreed12, wanted: Wanted, out: Output) -> "tuple[I
         out.diagnostic = choice
         out.step(trace.CLIENT_HAS_NO_CERTIFICATE)
         return None
-    out.send(plan.certificate(choice[0], ProtocolVersion.TLS12), agreed.transcript)
+    out.send(plan.certificate(choice[0], version=ProtocolVersion.TLS12), agreed.transcript)
+    out.diagnostic = doubts(plan.config, choice[0])
     out.step(trace.CLIENT_SENT_CERTIFICATE)
     return choice
 
@@ -302,6 +354,7 @@ def _outcome(state: ExpectFinished12) -> Outcome:
         sent.scheme,
         sent.leaf,
         state.secret,
+        sent.asked,
         agreed.extended,
         sent.verify_data,
     )

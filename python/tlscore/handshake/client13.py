@@ -19,9 +19,16 @@ from tlscore import trace
 from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule, KeyShare, Transcript
 from tlscore.errors import DecodeError, IllegalParameter
 from tlscore.handshake import client_hello, messages
-from tlscore.handshake.certificate_auth import chain_of, sign, verify_finished, verify_server_chain, verify_signature
+from tlscore.handshake.certificate_auth import (
+    chain_of,
+    sign,
+    staples_of,
+    verify_finished,
+    verify_server_chain,
+    verify_signature,
+)
 from tlscore.handshake.client_hello import Hello
-from tlscore.handshake.client_identity import Wanted, choose, read_request
+from tlscore.handshake.client_identity import Wanted, choose, doubts, read_request
 from tlscore.handshake.machine import State, transition
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
@@ -311,7 +318,8 @@ def on_server_certificate(
         if len(entry.extensions):
             check_solicited(entry.extensions, context.hello.offered, "Certificate")
     out.step(trace.SERVER_SENT_CERTIFICATE)
-    chain = verify_server_chain(context.hello.plan.config, context.reference, chain_of(message.certificate_list))
+    entries = message.certificate_list
+    chain = verify_server_chain(context.hello.plan.config, context.reference, chain_of(entries), staples_of(entries))
     out.step(trace.CLIENT_VERIFIED_SERVER if chain.authenticated else trace.PEER_NOT_VERIFIED)
     out.receive(state.keyed.transcript)
     wanted = state.wanted if isinstance(state, ExpectCertificate) else None
@@ -345,6 +353,7 @@ def on_server_finished(state: ExpectFinished, message: Finished, out: Output) ->
     application.forget_handshake()
     out.open(state.peer, finished)
     out.step(trace.ESTABLISHED)
+    out.awaits_verdict = state.wanted is not None and state.keyed.context.hello.plan.config.confirm_client_auth
     return _connected(state, application, own_scheme, own_leaf)
 
 
@@ -368,10 +377,11 @@ def send_client_flight(
             out.step(trace.CLIENT_HAS_NO_CERTIFICATE)
         else:
             identity, scheme = choice
-            out.send(plan.certificate(identity), transcript)
+            out.send(plan.certificate(identity, state.wanted.staple), transcript)
             signature = sign(identity, scheme, "client", transcript)
             out.send(messages.certificate_verify(scheme, signature), transcript)
             own = scheme, identity.chain[0]
+            out.diagnostic = doubts(plan.config, identity)
             out.step(trace.CLIENT_SENT_CERTIFICATE)
     out.send(messages.finished(application.finished_mac(True, transcript)), transcript)
     out.install_write(application)
@@ -395,6 +405,7 @@ def _connected(
         own_scheme,
         own_leaf,
         application,
+        state.wanted is not None,
     )
     authentication = (
         ClientAuthentication(plan, keyed.transcript, frozenset()) if plan.config.post_handshake_auth else None

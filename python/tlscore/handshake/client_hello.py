@@ -10,6 +10,7 @@ RFC 8701) are drawn once per connection for the same reason.
 from typing import TYPE_CHECKING
 
 from tlscore._core import KeyShare, random_bytes
+from tlscore.errors import IllegalParameter
 from tlscore.handshake.plans import Block, ClientPlan, block, raw_block
 from tlscore.iana import ExtensionType, HandshakeType
 from tlscore.record import Record
@@ -18,6 +19,8 @@ from tlscore.wire import Cookie
 if TYPE_CHECKING:
     from tlscore.certs import names
 
+# RFC 9846 4.2.2: "Extension extensions<7..2^16-1>".
+_EXTENSIONS_OCTETS = 2**16 - 1
 _HEADER = bytes((HandshakeType.client_hello,))
 
 
@@ -95,6 +98,11 @@ def again(hello: Hello, share: KeyShare | None, cookie: bytes | None) -> bytes:
         # RFC 9846 4.3.2: "the client MUST copy the contents of the extension received in the HelloRetryRequest into a
         # "cookie" extension in the new ClientHello."
         blocks = (*blocks, block(Cookie(cookie)))
+    if sum([len(data) for _, data in blocks]) > _EXTENSIONS_OCTETS:
+        raise IllegalParameter(
+            f"the cookie of the HelloRetryRequest has {len(cookie or b'')} octets: no ClientHello can carry it",
+            section="RFC 9846 4.3.2",
+        )
     return encode(hello, blocks)
 
 

@@ -1,14 +1,14 @@
 """Which of our identities a client shows when the server asks: by CA list, by scheme, by OID filter.
 
 The first identity that fits in every respect is taken, in the order of the configuration. When none fits, the answer is
-an empty Certificate, and the reasons (one per identity) are kept for whoever wonders later why the server refused.
+an empty Certificate, and the reasons (what was asked for, and one for each identity) are kept for whoever wonders
+later why the server refused.
 """
 
 from typing import TYPE_CHECKING
 
-from tlscore.errors import IllegalParameter, MissingExtension
-from tlscore.handshake.certificate_auth import choose_scheme
-from tlscore.handshake.chain_schemes import chain_fits
+from tlscore.errors import IllegalParameter, MissingExtension, escape
+from tlscore.handshake.certificate_auth import choose_scheme, now
 from tlscore.handshake.negotiation import listed
 from tlscore.handshake.negotiation12 import choose_scheme12
 from tlscore.iana import ClientCertificateType, SignatureScheme
@@ -20,6 +20,7 @@ from tlscore.wire import (
     OidFilters,
     SignatureAlgorithms,
     SignatureAlgorithmsCert,
+    StatusRequestCertificateRequest,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Wanted(Record):
     cert_schemes: tuple[int, ...]
     authorities: tuple[bytes, ...]
     filters: tuple[OidFilter, ...]
+    staple: bool = False
     kinds: tuple[int, ...] | None = None
 
 
@@ -65,32 +67,77 @@ def read_request(request: CertificateRequest) -> Wanted:
         cert.supported_signature_algorithms if cert is not None else verifiable,
         authorities.authorities if authorities is not None else (),
         wanted,
+        StatusRequestCertificateRequest in request.extensions,
     )
 
 
 def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | str":
-    """The identity to show and the scheme to sign with; or the reason why there is none."""
-    if not config.identities:
+    """The identity to show and the scheme to sign with; or the reason why there is none.
+
+    Of several that fit, one whose chain the server can check comes first; one that is valid today comes before one
+    that is not. An expired one alone is shown all the same, since the server decides and our clock may be wrong.
+    """
+    identities = config.current_identities
+    if not identities:
         return "the server asked for a certificate, and this configuration has no identity"
-    reasons = []
+    reasons, expired = [], None
     # RFC 9846 4.5.1.2: "If the sender is the client, the client MAY use a fallback chain as above": identities whose
     # chain the server can check come first, the others are better than none.
-    numbered = enumerate(config.identities, 1)
-    for number, identity in sorted(numbered, key=lambda one: not chain_fits(one[1].chain, wanted.cert_schemes)):
+    numbered = list(enumerate(identities, 1))
+    if len(numbered) > 1:
+        numbered.sort(key=lambda one: not one[1].is_verifiable_with(wanted.cert_schemes))
+    for number, identity in numbered:
         scheme = _scheme(config, identity, wanted)
-        # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in
-        # the certificate chain SHOULD be issued by one of the listed CAs."
-        if wanted.authorities and not any(issuer in wanted.authorities for issuer in identity.issuers):
-            reasons.append(f"identity {number} is issued by none of the CAs that the server lists")
-        elif wanted.kinds is not None and _CERTIFICATE_TYPES.get(identity.kind) not in wanted.kinds:
-            reasons.append(f"identity {number} is not of a kind that the server asks for")
-        elif scheme is None:
-            reasons.append(f"identity {number} cannot sign with {listed(SignatureScheme.name_of, wanted.schemes)}")
-        elif wanted.filters and not _matches(identity.chain[0], wanted.filters):
-            reasons.append(f"identity {number} lacks certificate extensions that the server asks for")
-        else:
-            return identity, scheme
-    return "no identity fits the server's request: " + "; ".join(reasons)
+        reason = _misfit(identity, scheme, wanted)
+        if reason is None and scheme is not None:
+            if len(identities) == 1 or identity.days_to_expiry(now(config)) >= 0:
+                return identity, scheme
+            expired = expired or (identity, scheme)
+            reason = "has expired"
+        reasons.append(f"identity {number} ({_who(identity)}) {reason}")
+    if expired is not None:
+        return expired
+    asked = f" from {_issuers(wanted.authorities)}" if wanted.authorities else ""
+    return f"the server asked for a certificate{asked}, and no identity fits its request: " + "; ".join(reasons)
+
+
+def _misfit(identity: "Identity", scheme: int | None, wanted: Wanted) -> str | None:
+    """Why an identity does not fit, None where it does."""
+    # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in the
+    # certificate chain SHOULD be issued by one of the listed CAs."
+    if wanted.authorities and not any(issuer in wanted.authorities for issuer in identity.issuers):
+        return f"is issued by none of the CAs that the server lists, but by {_issuers(identity.issuers)}"
+    if wanted.kinds is not None and _CERTIFICATE_TYPES.get(identity.kind) not in wanted.kinds:
+        return "is not of a kind that the server asks for"
+    if scheme is None:
+        return f"cannot sign with {listed(SignatureScheme.name_of, wanted.schemes)}"
+    if wanted.filters and not _matches(identity.chain[0], wanted.filters):
+        return "does not have the certificate extensions that the server asks for"
+    return None
+
+
+def doubts(config: "ClientConfig", identity: "Identity") -> str | None:
+    """What a server may refuse in the certificate that we show: kept for whoever wonders why it did."""
+    found = []
+    if identity.days_to_expiry(now(config)) < 0:
+        found.append("has expired")
+    if "client" not in identity.roles:
+        found.append("is not for clients (its extendedKeyUsage lists no clientAuth)")
+    return f"the certificate that we sent ({_who(identity)}) " + " and ".join(found) if found else None
+
+
+def _who(identity: "Identity") -> str:
+    from tlscore.certs.peer import subject_text
+
+    return escape(subject_text(identity.certificate), 80) or "no subject"
+
+
+def _issuers(names: tuple[bytes, ...]) -> str:
+    """DER names as text, at most four of them."""
+    from tlscore.certs.name_text import name_text
+
+    shown = [escape(name_text(one), 80) for one in names[:4]]
+    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _scheme(config: "ClientConfig", identity: "Identity", wanted: Wanted) -> int | None:

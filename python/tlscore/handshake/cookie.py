@@ -5,12 +5,15 @@ client's address. Inside stand the suite, the group that was asked for, the hash
 transcript needs, RFC 9846 4.1), and a digest of the parts of it that must not change. So any connection of the same
 configuration can take the second ClientHello.
 
-    octets  1        2      2            32 or 48               32
-           +--------+------+------------+----------------------+--------+
-           | format | suite| group      | hash of ClientHello1 | digest |
-           +--------+------+------------+----------------------+--------+
+A cookie is good for 30 seconds, by the monotonic clock of the machine that sealed it.
+
+    octets  1        2       2       8        32 or 48               32
+           +--------+-------+-------+--------+----------------------+--------+
+           | format | suite | group | second | hash of ClientHello1 | digest |
+           +--------+-------+-------+--------+----------------------+--------+
 """
 
+import time
 from typing import TYPE_CHECKING
 
 from tlscore._core import Transcript
@@ -21,8 +24,11 @@ from tlscore.record import Record
 if TYPE_CHECKING:
     from tlscore._core import CookieKey
 
-_FORMAT = 1
+_FORMAT = 2
+_HEAD_OCTETS = 13
 _DIGEST_OCTETS = 32
+# Own limit: a round trip and a slow client; RFC 9846 4.3.2 names none.
+LIFE_SECONDS = 30
 
 # RFC 9846 4.2.2: what may change from the first ClientHello to the second.
 _MAY_CHANGE = frozenset(
@@ -48,19 +54,22 @@ class Retry(Record):
 def seal(key: "CookieKey", retry: Retry, context: bytes) -> bytes:
     """The cookie that carries `retry`."""
     head = bytes((_FORMAT,)) + retry.suite.to_bytes(2, "big") + retry.group.to_bytes(2, "big")
+    head += int(time.monotonic()).to_bytes(8, "big")
     return key.seal(head + retry.hello_hash + retry.digest, context)
 
 
 def open_cookie(key: "CookieKey", cookie: bytes, context: bytes) -> Retry | None:
-    """What a cookie carries; None if it is not ours, or is for another context."""
+    """What a cookie carries; None if it is not ours, is for another context, or is too old."""
     data = key.open(cookie, context)
-    if data is None or len(data) < 5 + _DIGEST_OCTETS or data[0] != _FORMAT:
+    if data is None or len(data) < _HEAD_OCTETS + _DIGEST_OCTETS or data[0] != _FORMAT:
+        return None
+    if not 0 <= int(time.monotonic()) - int.from_bytes(data[5:_HEAD_OCTETS], "big") <= LIFE_SECONDS:
         return None
     suite, group = int.from_bytes(data[1:3], "big"), int.from_bytes(data[3:5], "big")
     info = SUITES13.get(suite)
-    if info is None or len(data) != 5 + info.hash_octets + _DIGEST_OCTETS:
+    if info is None or len(data) != _HEAD_OCTETS + info.hash_octets + _DIGEST_OCTETS:
         return None
-    return Retry(suite, group, data[5:-_DIGEST_OCTETS], data[-_DIGEST_OCTETS:])
+    return Retry(suite, group, data[_HEAD_OCTETS:-_DIGEST_OCTETS], data[-_DIGEST_OCTETS:])
 
 
 def stable_digest(hello: bytes) -> bytes:

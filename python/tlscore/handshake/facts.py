@@ -126,7 +126,7 @@ class ConnectionFacts(RecordLayer):
 
     @property
     def diagnostic(self) -> str | None:
-        """Why no client certificate was sent although the server asked, where that was so."""
+        """Why no client certificate was sent although the server asked, or what is doubtful about the one that was."""
         return self._diagnostic
 
     @property
@@ -135,5 +135,5 @@ class ConnectionFacts(RecordLayer):
         return trace.describe(self._trace)
 
     def __repr__(self) -> str:
-        agreed = f" {self.version} {self.suite} {self.group}" if self.handshake_complete else ""
+        agreed = f" {self.version} {self.suite} {self.group}" if self._outcome is not None else ""
         return f"<Connection {self.role} {type(self._state).__name__}{agreed}>"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from tlscore._core import KeyShare, MainSecret12, SharedSecret, Transcript
 from tlscore.certs import signatures
 from tlscore.errors import IllegalParameter, UnsupportedCertificate
+from tlscore.handshake.certificate_auth import CheckOf
 from tlscore.handshake.proofs import SignatureVerified
 from tlscore.iana import SUITES12, CipherSuite, NamedGroup, SignatureScheme
 from tlscore.wire import NAMED_CURVE, CertificateVerify, ServerKeyExchange
@@ -148,7 +149,8 @@ def verify_key_exchange(
     Takes:    offered: the schemes that we sent.
     """
     content = b"".join((*randoms, params(message.named_curve, message.public)))
-    return verify_signature12(chain, message.algorithm, message.signature, content, offered, "ServerKeyExchange")
+    with CheckOf("server"):
+        return verify_signature12(chain, message.algorithm, message.signature, content, offered, "ServerKeyExchange")
 
 
 def verify_client(
@@ -156,7 +158,8 @@ def verify_client(
 ) -> SignatureVerified:
     """Server: check the client's CertificateVerify, over all messages before it (RFC 5246 7.4.8)."""
     content = transcript.messages()
-    return verify_signature12(chain, message.algorithm, message.signature, content, offered, "CertificateVerify")
+    with CheckOf("client"):
+        return verify_signature12(chain, message.algorithm, message.signature, content, offered, "CertificateVerify")
 
 
 def verify_signature12(

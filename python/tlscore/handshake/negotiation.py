@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tlscore.errors import (
+    AlertError,
     HandshakeFailure,
     IllegalParameter,
     InappropriateFallback,
@@ -19,8 +20,16 @@ from tlscore.errors import (
     escape,
 )
 from tlscore.handshake.certificate_auth import choose_scheme
-from tlscore.handshake.chain_schemes import chain_fits
-from tlscore.iana import SUITES13, CipherSuite, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.handshake.hello_info import ClientHelloInfo
+from tlscore.iana import (
+    SUITES13,
+    CertificateStatusType,
+    CipherSuite,
+    ExtensionType,
+    NamedGroup,
+    ProtocolVersion,
+    SignatureScheme,
+)
 from tlscore.record import Record
 from tlscore.wire import (
     Alpn,
@@ -36,18 +45,20 @@ from tlscore.wire import (
     ServerName,
     SignatureAlgorithms,
     SignatureAlgorithmsCert,
+    StatusRequest,
     SupportedGroups,
     SupportedVersions,
 )
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
-    from tlscore.config import ServerConfig
+    from tlscore.config import Resolver, ServerConfig
 
 # RFC 8449 4: "A server MUST NOT enforce this restriction; a client might advertise a higher limit that is enabled by an
 # extension or version the server does not understand." More counts as the most that TLS 1.3 allows, content type
 # included.
 LARGEST_RECORD_LIMIT = 2**14 + 1
+_SHA1 = frozenset((SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1))
 
 
 class Offer(Record):
@@ -169,6 +180,14 @@ def check_offer(hello: ClientHello) -> Offer:
     )
 
 
+def wants_staple(hello: ClientHello) -> bool:
+    """Whether the client asks for an OCSP response."""
+    # RFC 9846 4.5.1: "Extensions in the Certificate message from the server MUST correspond to ones from the
+    # ClientHello message."
+    asked = hello.extensions.get(StatusRequest)
+    return asked is not None and asked.status_type == CertificateStatusType.ocsp
+
+
 def _missing(hello: ClientHello) -> MissingExtension:
     """The error for a ClientHello without one of the three extensions that authentication by certificate needs."""
     # RFC 9846 9.2: "If not containing a "pre_shared_key" extension, it MUST contain both a "signature_algorithms"
@@ -198,17 +217,21 @@ def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) ->
             ) from None
 
 
-def select(config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer) -> Selection:
-    """Every choice of TLS 1.3; nothing is computed or signed before all of them stand.
+def select(
+    config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer, hello: ClientHello, raw: bytes
+) -> Selection:
+    """Every choice of TLS 1.3, the cheap ones first; nothing is computed or signed before all of them stand.
 
-    Takes:    protocols: the configuration's application protocols as octets.
+    Takes:    protocols: the configuration's application protocols as octets; hello, raw: the ClientHello, for a
+              resolver.
     """
     suite = select_suite(config, offer)
     group, share_at = select_group(config, offer)
     alpn = select_alpn(config, protocols, offer)
-    identity, scheme = select_identity(config, offer)
+    identity, scheme = select_identity(config, offer, hello, raw)
     name = offer.server_name
-    name_used = name is not None and (identity.matches_name(name) or bool(config.names))
+    by_name = bool(config.names) or config.resolver is not None
+    name_used = name is not None and (by_name or identity.matches_name(name))
     return Selection(suite, group, share_at, alpn, identity, scheme, name_used)
 
 
@@ -283,15 +306,59 @@ def _names(names: Sequence[bytes]) -> str:
     return escape(", ".join(name.decode("latin-1") for name in names[:12]), 160) or "nothing"
 
 
-def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, int]":
-    """The identity to show, and the scheme to sign with: by name, then by what the client can verify."""
+def select_identity(config: "ServerConfig", offer: Offer, hello: ClientHello, raw: bytes) -> "tuple[Identity, int]":
+    """The identity to show, and the scheme to sign with: by the resolver, by name, then by what the client can verify.
+
+    Takes:    hello, raw: the ClientHello, for a resolver.
+    """
+    return _signing(config, offer, candidates_for(config, offer, hello, raw))
+
+
+def candidates_for(
+    config: "ServerConfig", offer: Offer, hello: ClientHello, raw: bytes, tls12: bool = False
+) -> "tuple[Identity, ...]":
+    """The identities that may be shown, best first: by the resolver, by name, then by what the client can verify."""
+    if config.resolver is not None:
+        info = ClientHelloInfo.of(hello, raw, offer.server_name, offer.groups, offer.authorities)
+        resolved = _resolve(config.resolver, offer, info)
+        if resolved is not None:
+            return (resolved,)
     candidates = config.identities_for(offer.server_name)
     if config.strict_sni and (offer.server_name is None or not candidates):
-        raise unknown_name(offer.server_name)
-    candidates = prefer_identities(candidates, offer)
+        raise unknown_name(offer.server_name, tls12)
+    if not candidates:
+        raise (
+            unknown_name(offer.server_name)
+            if offer.server_name
+            else HandshakeFailure(
+                "the resolver left the choice to a configuration without identities", code="TLS-NO_IDENTITY"
+            )
+        )
+    if len(candidates) > 1:
+        candidates = _by_what_the_client_knows(offer, candidates)
+    return candidates
+
+
+def _by_what_the_client_knows(offer: Offer, candidates: "tuple[Identity, ...]") -> "tuple[Identity, ...]":
+    """Candidates in order: what the client can verify first. It decides among several; it never excludes the only."""
+    listed_first = set(offer.authorities)
+
+    def misfits(one: "Identity") -> tuple[bool, bool]:
+        # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in
+        # the certificate chain SHOULD be issued by one of the listed CAs."
+        unlisted = bool(listed_first) and listed_first.isdisjoint(one.issuers)
+        # RFC 9846 4.5.1.2: "All certificates provided by the sender MUST be signed by a signature algorithm advertised
+        # by the peer, if it is able to provide such a chain"
+        return not one.is_verifiable_with(offer.cert_schemes), unlisted
+
+    return tuple(sorted(candidates, key=misfits))
+
+
+def _signing(config: "ServerConfig", offer: Offer, candidates: "tuple[Identity, ...]") -> "tuple[Identity, int]":
+    """The first candidate that can sign what the client verifies, with the scheme."""
     for identity in candidates:
         scheme = choose_scheme(identity.schemes, offer.schemes, config.schemes)
-        if scheme is not None:
+        if scheme is not None and not unwanted_sha1(identity, offer):
             return identity, scheme
     ours = dict.fromkeys(scheme for one in candidates for scheme in one.schemes if scheme in config.schemes)
     raise HandshakeFailure(
@@ -303,22 +370,47 @@ def select_identity(config: "ServerConfig", offer: Offer) -> "tuple[Identity, in
     )
 
 
-def prefer_identities(candidates: "tuple[Identity, ...]", offer: Offer) -> "tuple[Identity, ...]":
-    """The candidates, those first whose chain the client can check best."""
-    # RFC 9846 4.5.1.2: "If the peer sent a "certificate_authorities" extension, at least one of the certificates in the
-    # certificate chain SHOULD be issued by one of the listed CAs." It decides among several; it does not exclude the
-    # only.
-    # RFC 9846 4.5.1.2: "All certificates provided by the sender MUST be signed by a signature algorithm advertised by
-    # the peer, if it is able to provide such a chain"
-    if len(candidates) < 2:
-        return candidates
-    return tuple(sorted(candidates, key=lambda one: _misfits(one, offer)))
+def unwanted_sha1(identity: "Identity", offer: Offer) -> bool:
+    """Whether the chain of an identity has a SHA-1 signature that the client does not take."""
+    # RFC 9846 4.5.1.2: "This fallback chain MUST NOT use the deprecated SHA-1 hash, unless the client specifically
+    # advertises that it is willing to accept SHA-1."
+    return any(one <= _SHA1 - set(offer.cert_schemes) for one in identity.signed_with if one)
 
 
-def _misfits(identity: "Identity", offer: Offer) -> tuple[bool, bool]:
-    """What speaks against an identity: signatures that the client cannot check, then CAs that it does not list."""
-    foreign = bool(offer.authorities) and not any(issuer in offer.authorities for issuer in identity.issuers)
-    return not chain_fits(identity.chain, offer.cert_schemes), foreign
+def _resolve(resolver: "Resolver", offer: Offer, info: "ClientHelloInfo") -> "Identity | None":
+    """Ask the caller's resolver. Whatever it raises ends the handshake: nothing that goes wrong picks an identity."""
+    from tlscore.certs.identity import Identity
+
+    try:
+        resolved = resolver(info)
+    except AlertError:
+        raise
+    except LookupError as failure:
+        # RFC 6066 3: "If the server understood the ClientHello extension but does not recognize the server name, the
+        # server SHOULD take one of two actions: either abort the handshake by sending a fatal-level
+        # unrecognized_name(112) alert or continue the handshake."
+        asked = f"the name {escape(offer.server_name, 120)}" if offer.server_name else "a client without a name"
+        raise UnrecognizedName(
+            f"the resolver knows no identity for {asked} ({type(failure).__name__})",
+            remedy="add the name to what the resolver looks in, or let it give None for the usual choice",
+            section="RFC 6066 3",
+        ) from failure
+    except Exception as failure:
+        raise HandshakeFailure(
+            f"the resolver failed ({type(failure).__name__})",
+            remedy="see the chained exception; a LookupError says that the name is unknown",
+            code="TLS-RESOLVER_FAILED",
+        ) from failure
+    if resolved is None:
+        return None
+    identity = getattr(resolved, "current", None)
+    if not isinstance(identity, Identity):
+        raise HandshakeFailure(
+            f"the resolver gave {type(resolved).__name__}",
+            remedy="it must give an Identity, or None for the usual choice",
+            code="TLS-RESOLVER_FAILED",
+        )
+    return identity
 
 
 def unknown_name(name: str | None, tls12: bool = False) -> MissingExtension | HandshakeFailure | UnrecognizedName:

@@ -12,11 +12,12 @@ from tlscore.errors import HandshakeFailure, IllegalParameter
 from tlscore.handshake.negotiation import (
     Offer,
     Selection,
+    candidates_for,
     listed,
     prefer,
-    prefer_identities,
     select_alpn,
-    unknown_name,
+    unwanted_sha1,
+    wants_staple,
 )
 from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
 from tlscore.iana import SUITES12, CipherSuite, NamedGroup, SignatureScheme
@@ -56,13 +57,15 @@ class Offer12(Offer):
     """A checked ClientHello of TLS 1.2.
 
     `extended` and `secure` say whether it has the extended main secret and RFC 5746, `formats` whether it lists point
-    formats; `fragment` is its max_fragment_length in octets, 0 without one.
+    formats; `fragment` is its max_fragment_length in octets, 0 without one; `staple` whether it asks for an
+    OCSP response.
     """
 
     extended: bool
     secure: bool
     formats: bool
     fragment: int
+    staple: bool
 
 
 def check_offer12(hello: ClientHello, config: "ServerConfig") -> Offer12:
@@ -97,6 +100,7 @@ def check_offer12(hello: ClientHello, config: "ServerConfig") -> Offer12:
         formats is not None,
         # RFC 8449 5: a server that knows record_size_limit ignores max_fragment_length beside it.
         256 << fragment.max_fragment_length if fragment is not None and limit is None else 0,
+        wants_staple(hello),
     )
 
 
@@ -138,8 +142,11 @@ def _check_renegotiation(hello: ClientHello) -> bool:
 # -- selection ---------------------------------------------------------------------------------------------------------
 
 
-def select12(plan: ServerPlan, offer: Offer12) -> Selection:
-    """Every choice of TLS 1.2; nothing is computed or signed before all of them stand."""
+def select12(plan: ServerPlan, offer: Offer12, hello: ClientHello, raw: bytes) -> Selection:
+    """Every choice of TLS 1.2; nothing is computed or signed before all of them stand.
+
+    Takes:    hello, raw: the ClientHello, for a resolver.
+    """
     config, name = plan.config, offer.server_name
     ours, theirs = plan.suites12, offer.suites
     first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
@@ -154,15 +161,13 @@ def select12(plan: ServerPlan, offer: Offer12) -> Selection:
         )
     group = _select_group(config, offer)
     alpn = select_alpn(config, plan.alpn, offer)
-    candidates = config.identities_for(name)
-    if config.strict_sni and (name is None or not candidates):
-        raise unknown_name(name, tls12=True)
-    candidates = prefer_identities(candidates, offer)
+    candidates = candidates_for(config, offer, hello, raw, tls12=True)
+    by_name = bool(config.names) or config.resolver is not None
     for suite in common:
         for identity in candidates:
             scheme = _scheme(plan, identity, suite, offer)
             if scheme is not None:
-                name_used = name is not None and (identity.matches_name(name) or bool(config.names))
+                name_used = name is not None and (by_name or identity.matches_name(name))
                 return Selection(suite, group, None, alpn, identity, scheme, name_used)
     raise _no_identity(plan, common, candidates, offer)
 
@@ -185,6 +190,8 @@ def _select_group(config: "ServerConfig", offer: Offer12) -> int:
 def _scheme(plan: ServerPlan, identity: "Identity", suite: int, offer: Offer12) -> int | None:
     """The scheme that an identity signs with under a suite; None where it does not serve it."""
     if identity.kind != SUITES12[suite].authentication or not _curve_fits(identity, offer):
+        return None
+    if unwanted_sha1(identity, offer):
         return None
     return choose_scheme12(identity.schemes12, offer.schemes, plan.schemes12)
 

@@ -25,9 +25,9 @@ _OWN_LABELS = (
 class Outcome(Record):
     """The agreed parameters, the proof of who the peer is, and the schedule that exporters need.
 
-    `own_leaf` is the certificate that we showed, for channel bindings; `server_name` what the client asked for. In TLS
-    1.2, `schedule` is the main secret, `extended` whether it is bound to the handshake (RFC 7627), and `first_finished`
-    the first of the two Finished, for tls-unique.
+    `own_leaf` is the certificate that we showed, for channel bindings; `server_name` what the client asked for; `asked`
+    says on a client that the server asked for its certificate. In TLS 1.2, `schedule` is the main secret, `extended`
+    whether it is bound to the handshake (RFC 7627), and `first_finished` the first of the two Finished, for tls-unique.
     """
 
     version: int
@@ -40,6 +40,7 @@ class Outcome(Record):
     own_scheme: int | None
     own_leaf: bytes | None
     schedule: "ApplicationSchedule | MainSecret12"
+    asked: bool = False
     extended: bool = True
     first_finished: bytes = b""
 

@@ -38,13 +38,14 @@ def keep_event(events: "list[Event]", event: "Event") -> None:
 class Output:
     """One per connection while its handshake runs, one per message afterwards."""
 
-    __slots__ = ("_events", "_fragment", "_waiting", "diagnostic", "layer", "raw", "trace")
+    __slots__ = ("_events", "_fragment", "_waiting", "awaits_verdict", "diagnostic", "layer", "raw", "trace")
 
     def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event]") -> None:
         self.layer = layer
         self.trace = trace
         self.raw = b""
         self.diagnostic: str | None = None
+        self.awaits_verdict = False
         self._events = events
         self._fragment = 0
         self._waiting: list[bytes] = []
@@ -52,6 +53,16 @@ class Output:
     def step(self, code: int) -> None:
         """Record that a step of the trace was reached."""
         self.trace.append(code)
+
+    @property
+    def write_closed(self) -> bool:
+        """Whether we have said close_notify."""
+        return self.layer.write_closed
+
+    @property
+    def pending(self) -> int:
+        """Octets that wait to be sent."""
+        return self.layer.pending_wire
 
     def event(self, event: "Event") -> None:
         keep_event(self._events, event)
@@ -142,3 +153,9 @@ class Output:
         # No change_cipher_spec may follow the peer's Finished (RFC 9846 5).
         self.layer._expect_change_cipher_spec(False)
         self.layer._open()
+
+    def confirm(self) -> None:
+        """Show the peer that its second flight was taken: a KeyUpdate, the shortest record that says nothing else."""
+        # RFC 9846 4.7.3: "Implementations that receive a KeyUpdate message prior to receiving a Finished message MUST
+        # terminate the connection": ours is out already.
+        self.layer._request_key_update(False)

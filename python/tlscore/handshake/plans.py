@@ -9,7 +9,8 @@ neither compared nor pickled. Two threads may build one at the same time; one of
 from typing import TYPE_CHECKING
 
 from tlscore._core import CookieKey, KeyLog
-from tlscore.iana import ClientCertificateType, ExtensionType, ProtocolVersion
+from tlscore.errors import ConfigError, escape
+from tlscore.iana import CertificateStatusType, ClientCertificateType, ExtensionType, ProtocolVersion
 from tlscore.settings import Limits
 from tlscore.version_lists import fitting
 from tlscore.wire import (
@@ -20,6 +21,7 @@ from tlscore.wire import (
     CertificateEntry,
     CertificateRequest,
     CertificateRequest12,
+    CertificateStatus,
     EcPointFormats,
     EncryptedExtensions,
     ExtendedMainSecret,
@@ -31,6 +33,8 @@ from tlscore.wire import (
     ServerName,
     SignatureAlgorithms,
     SignatureAlgorithmsCert,
+    StatusRequest,
+    StatusRequestCertificateRequest,
     SupportedGroups,
     SupportedVersions,
     encode,
@@ -50,11 +54,10 @@ FULL_RECORD = 2**14 + 1
 UNCOMPRESSED = 0
 # Distinct EncryptedExtensions kept: one for each combination of application protocol and the two answers.
 _KEPT_ANSWERS = 64
+# Certificate messages kept: one for each identity that was shown lately.
+_KEPT_CERTIFICATES = 64
 # Hosts whose server_name extension a client configuration keeps.
 _KEPT_NAMES = 64
-# Distinct offers whose selection a server configuration keeps: a few kinds of clients, times the names they ask for.
-KEPT_SELECTIONS = 256
-KEPT_OFFER_ITEMS = 128
 
 Block = tuple[int, bytes]
 
@@ -85,9 +88,9 @@ class Plan:
     )
 
     def __init__(self, config: "Config") -> None:
-        self.key_log = KeyLog(config.key_log) if config.key_log is not None else None
+        self.key_log = _key_log(config.key_log) if config.key_log is not None else None
         self.alpn = tuple([name.encode("ascii") for name in config.alpn])
-        self._certificates: dict[tuple[int, int], tuple[Identity, bytes]] = {}
+        self._certificates: dict[tuple[int, int, bool], tuple[Identity, bytes | None, bytes]] = {}
         self.newer = ProtocolVersion.TLS13 in config.versions
         self.older = ProtocolVersion.TLS12 in config.versions
         older = (ProtocolVersion.TLS12,) if self.older else ()
@@ -105,16 +108,40 @@ class Plan:
         if self._padding is not None:
             layer._set_padding(*self._padding)
 
-    def certificate(self, identity: "Identity", version: int = ProtocolVersion.TLS13) -> bytes:
-        """The Certificate message of the main handshake for an identity."""
-        key = (id(identity), version)
+    def certificate(
+        self, identity: "Identity", staple_wanted: bool = False, version: int = ProtocolVersion.TLS13
+    ) -> bytes:
+        """The Certificate message of the main handshake for an identity, with an OCSP response where the peer asked.
+
+        In TLS 1.2 such a response has a message of its own.
+        """
+        staple = identity.staple_response() if staple_wanted else None
+        key = id(identity), version, staple is not None
         known = self._certificates.get(key)
-        if known is None:
+        if known is None or known[1] != staple:
+            # Identities that follow their files come and go: what is kept must not grow with them.
+            if len(self._certificates) >= _KEPT_CERTIFICATES:
+                self._certificates = {}
             newer = version == ProtocolVersion.TLS13
-            made = certificate_message(identity.chain, b"") if newer else encode(Certificate12(identity.chain))
+            made = certificate_message(identity.chain, b"", staple) if newer else encode(Certificate12(identity.chain))
             # The identity is kept beside the message, so that its id cannot pass to another one.
-            known = self._certificates[key] = (identity, made)
-        return known[1]
+            known = self._certificates[key] = (identity, staple, made)
+        return known[2]
+
+
+def _key_log(path: str) -> KeyLog:
+    try:
+        return KeyLog(path)
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or str(failure)
+        readable = isinstance(failure, PermissionError) and failure.errno is None
+        raise ConfigError(
+            f"the key_log file {escape(path, 300)!r} cannot be opened: {escape(reason, 200)}",
+            remedy="run chmod 600 on it, or name a new file: it holds the keys of every connection"
+            if readable
+            else "name a file in a directory that exists and may be written to, or leave key_log out",
+            code="TLS-CONFIG-KEY_LOG",
+        ) from None
 
 
 def _limits(limits: Limits) -> dict[str, int]:
@@ -123,9 +150,14 @@ def _limits(limits: Limits) -> dict[str, int]:
     return {renamed.get(name, name.removesuffix("_octets")): value for name, value in limits.as_dict().items()}
 
 
-def certificate_message(chain: tuple[bytes, ...], context: bytes) -> bytes:
-    """An encoded Certificate; an empty chain says that no certificate fits."""
-    return encode(Certificate(context, tuple([CertificateEntry(der, Extensions()) for der in chain])))
+def certificate_message(chain: tuple[bytes, ...], context: bytes, staple: bytes | None = None) -> bytes:
+    """An encoded Certificate; an empty chain says that no certificate fits. `staple` is about the first certificate."""
+    # RFC 9846 4.5.1.1: "In TLS 1.3, the server's OCSP information is carried in an extension in the CertificateEntry
+    # containing the associated certificate."
+    own = Extensions((CertificateStatus(CertificateStatusType.ocsp, staple),)) if staple is not None else Extensions()
+    extensions = (own, *[Extensions()] * (len(chain) - 1))
+    entries = [CertificateEntry(der, given) for der, given in zip(chain, extensions, strict=False)]
+    return encode(Certificate(context, tuple(entries)))
 
 
 class ClientPlan(Plan):
@@ -136,6 +168,7 @@ class ClientPlan(Plan):
         "after_share",
         "before_share",
         "config",
+        "generation",
         "offered",
         "offered_with_name",
         "suites",
@@ -145,6 +178,7 @@ class ClientPlan(Plan):
     def __init__(self, config: "ClientConfig") -> None:
         super().__init__(config)
         self.config = config
+        self.generation = trust_generation(config)
         self.suites = b"".join([suite.to_bytes(2, "big") for suite in config.suites])
         self._names: dict[bytes, Block] = {}
         before: list[Extension] = [SignatureAlgorithms(config.schemes)]
@@ -161,6 +195,9 @@ class ClientPlan(Plan):
             after.append(CertificateAuthorities(config.certificate_authorities))
         if config.post_handshake_auth and self.newer:
             after.append(PostHandshakeAuth())
+        # RFC 7633 4.2.3.1 has clients refuse a certificate that promises a staple and comes without: they must ask.
+        if config.trust is not None and config.revocation.asks("server"):
+            after.append(StatusRequest())
         self.versions_first = self.versions_and_groups(())
         self.before_share = tuple([block(value) for value in before])
         self.after_share = tuple([block(value) for value in after])
@@ -200,6 +237,9 @@ class ServerPlan(Plan):
 
     __slots__ = (
         "_answers",
+        "_followed",
+        "_generation",
+        "_selections",
         "config",
         "cookie_key",
         "own_limit",
@@ -207,7 +247,6 @@ class ServerPlan(Plan):
         "request12",
         "request_codes",
         "schemes13",
-        "selections",
     )
 
     def __init__(self, config: "ServerConfig") -> None:
@@ -215,14 +254,45 @@ class ServerPlan(Plan):
         self.config = config
         self.own_limit = config.record_size_limit or FULL_RECORD
         self.cookie_key = CookieKey() if config.hello_retry_cookie else None
+        self._generation = -1
         self.schemes13 = fitting("schemes", config.schemes, (ProtocolVersion.TLS13,))
+        self.request: bytes | None = None
+        self.request12: bytes | None = None
+        self.request_codes: tuple[int, ...] = ()
+        self.refresh()
+        self._answers: dict[tuple[bytes | None, bool, bool], bytes] = {}
+        named = [identity for _, identity in config.names]
+        self._followed = [one for one in (*config.identities, *named) if one.current is not one]
+        self._selections: tuple[tuple[Identity, ...], dict[tuple[object, ...], Selection]] = (), {}
+
+    def refresh(self) -> None:
+        """Encode the CertificateRequest again where the trust for clients was reloaded: it lists their CAs."""
+        config = self.config
+        generation = config.client_trust.generation if config.client_trust is not None else 0
+        if generation == self._generation:
+            return
         extensions = self._request_extensions()
         self.request_codes = extensions.codes
         asks = config.client_auth in ("optional", "required")
         self.request = encode(CertificateRequest(b"", extensions)) if asks and self.newer else None
         self.request12 = encode(self._request12()) if asks and self.older else None
-        self._answers: dict[tuple[bytes | None, bool, bool], bytes] = {}
-        self.selections: dict[tuple[object, ...], Selection] = {}
+        self._generation = generation
+
+    def selections(self) -> dict[tuple[object, ...], "Selection"] | None:
+        """What was selected before with the identities of this moment; None where a resolver decides each time.
+
+        Identities that follow their files may be others now than in the last handshake: then nothing of it counts.
+        """
+        if self.config.resolver is not None:
+            return None
+        current, known = self._selections
+        if self._followed:
+            now = tuple([one.current for one in self._followed])
+            if now != current:
+                known = {}
+                # One assignment: another thread sees identities and selections that belong together.
+                self._selections = now, known
+        return known
 
     def _request_extensions(self) -> Extensions:
         config = self.config
@@ -232,6 +302,10 @@ class ServerPlan(Plan):
             values.append(SignatureAlgorithmsCert(config.cert_schemes))
         if config.certificate_authorities:
             values.append(CertificateAuthorities(config.certificate_authorities))
+        # RFC 9846 4.5.1.1: "A server MAY request that a client present an OCSP response with its certificate by sending
+        # an empty "status_request" extension in its CertificateRequest message."
+        if config.revocation.asks("client"):
+            values.append(StatusRequestCertificateRequest())
         return Extensions(values)
 
     def _request12(self) -> CertificateRequest12:
@@ -260,10 +334,17 @@ class ServerPlan(Plan):
         return known
 
 
+def trust_generation(config: "ClientConfig") -> int:
+    """The generation of the trust store, as far as a ClientHello depends on it."""
+    trust = config.trust if config.send_certificate_authorities else None
+    return trust.generation if trust is not None else 0
+
+
 def client_plan(config: "ClientConfig") -> ClientPlan:
     """The plan of a client configuration, made at its first connection."""
     plan = config._cache
-    if not isinstance(plan, ClientPlan):
+    # What is listed in certificate_authorities changes with the trust store.
+    if not isinstance(plan, ClientPlan) or plan.generation != trust_generation(config):
         plan = ClientPlan(config)
         object.__setattr__(config, "_cache", plan)
     return plan
@@ -275,4 +356,5 @@ def server_plan(config: "ServerConfig") -> ServerPlan:
     if not isinstance(plan, ServerPlan):
         plan = ServerPlan(config)
         object.__setattr__(config, "_cache", plan)
+    plan.refresh()
     return plan

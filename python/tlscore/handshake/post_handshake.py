@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tlscore import trace
 from tlscore._core import Transcript, constant_time_equal, post_handshake_finished_mac, random_bytes
-from tlscore.errors import IllegalParameter, UsageError
+from tlscore.errors import ConnectionClosedError, IllegalParameter, UnexpectedMessage, UsageError
 from tlscore.events import ClientCertificateReceived, ClientCertificateRequested, TicketReceived
 from tlscore.handshake import messages
-from tlscore.handshake.certificate_auth import bad_finished, chain_of, sign, verify_client_chain, verify_signature
-from tlscore.handshake.client_identity import choose, read_request
+from tlscore.handshake.certificate_auth import (
+    authorized,
+    bad_finished,
+    chain_of,
+    sign,
+    staples_of,
+    verify_client_chain,
+    verify_signature,
+)
+from tlscore.handshake.client_identity import Wanted, choose, read_request
 from tlscore.handshake.machine import State, transition, unexpected
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
@@ -39,15 +47,23 @@ if TYPE_CHECKING:
 TICKET_LIFETIME_SECONDS = 604_800
 # Requests that a server may leave unanswered at one time: our own bound, each keeps a transcript.
 REQUESTS_AT_A_TIME = 8
+# Requests that a client answers on one connection, and octets of answers that may wait for a server that does not read:
+# our own bounds, each answer costs a signature and stays until it is sent.
+ANSWERS_PER_CONNECTION = 16
+WAITING_OCTETS = 64 * 1024
+# Own assumption: no implementation cuts handshake messages into smaller records, unless our record_size_limit says so.
+_SMALLEST_FRAGMENT = 512
 _CONTEXT_OCTETS = 32
 
 
 class ClientAuthentication(Record):
-    """Client: what answering a request needs. `used` holds the contexts that were answered."""
+    """Client: what answering a request needs. `used` holds the contexts that were answered, `octets` counts the answers
+    themselves."""
 
     plan: ClientPlan
     transcript: Transcript
     used: frozenset[bytes]
+    octets: int = 0
 
 
 class ServerAuthentication(Record):
@@ -56,6 +72,13 @@ class ServerAuthentication(Record):
     plan: ServerPlan
     transcript: Transcript
     waiting: dict[bytes, Transcript]
+
+
+class Place(Record):
+    """Where in the stream of the peer's records a message ended."""
+
+    records: int
+    key_updates: int
 
 
 class ClientConnected(State):
@@ -90,6 +113,7 @@ class ExpectLateCertificateVerify(State):
     authentication: ServerAuthentication
     request: bytes
     transcript: Transcript
+    after: "Place"
     chain: "ChainVerified"
 
 
@@ -103,6 +127,7 @@ class ExpectLateFinished(State):
     authentication: ServerAuthentication
     request: bytes
     transcript: Transcript
+    after: "Place"
     peer: PeerProof
 
 
@@ -137,22 +162,50 @@ def on_late_certificate_request(state: ClientConnected, message: CertificateRequ
             "the context of the server's post-handshake CertificateRequest is empty or was used before",
             section="RFC 9846 4.4.2",
         )
+    _bound_answers(authentication, out)
+    wanted = read_request(message)
+    octets = 0
     transcript = authentication.transcript.fork()
     out.receive(transcript)
-    answered = send_late_authentication(authentication.plan, message, transcript, out)
-    out.event(ClientCertificateRequested(context, answered))
-    return ClientConnected(state.outcome, authentication.replace(used=authentication.used | {context}))
+    answered = None
+    if not out.write_closed:
+        try:
+            answered, octets = send_late_authentication(authentication.plan, wanted, transcript, out)
+        except ConnectionClosedError:
+            # close() by another thread came first.
+            answered = None
+    if answered is None:
+        # RFC 9846 6.1: "Each party MUST send a "close_notify" alert before closing its write side of the connection
+        # [...]. This does not have any effect on its read side of the connection." The request cannot be answered any
+        # more, and what the server still sends can be read.
+        out.diagnostic = "the server asked for a certificate after this side had closed: the request is ignored"
+    out.event(ClientCertificateRequested(context, bool(answered)))
+    used = authentication.used | {context}
+    return ClientConnected(state.outcome, authentication.replace(used=used, octets=authentication.octets + octets))
 
 
-def send_late_authentication(
-    plan: ClientPlan, request: CertificateRequest, transcript: Transcript, out: Output
-) -> bool:
+def _bound_answers(authentication: ClientAuthentication, out: Output) -> None:
+    """A server must not make us sign, or fill our memory with answers that it does not read."""
+    many = len(authentication.used) >= ANSWERS_PER_CONNECTION
+    if many or min(authentication.octets, out.pending) > WAITING_OCTETS:
+        what = f"more than {ANSWERS_PER_CONNECTION} times" if many else "again and does not read our answers"
+        raise UnexpectedMessage(
+            f"the server asks for a certificate {what}",
+            remedy="open another connection, or let the server remember who this client is",
+            section="RFC 9846 4.7.2",
+            code="TLS-TOO_MANY_REQUESTS",
+        )
+
+
+def send_late_authentication(plan: ClientPlan, wanted: Wanted, transcript: Transcript, out: Output) -> tuple[bool, int]:
     """Certificate, CertificateVerify where we have one, Finished: in one piece, nothing may come between.
 
     Not even a change of keys by a thread that writes: the record layer makes the Finished and queues it under one lock.
+
+    Gives:    whether a certificate was sent, and about how many octets the answer has.
     """
-    choice = choose(plan.config, read_request(request))
-    context = request.certificate_request_context
+    choice = choose(plan.config, wanted)
+    context = wanted.context
     if isinstance(choice, str):
         # RFC 9846 4.7.2: "If it declines, it MUST send a Certificate message containing no certificates followed by
         # Finished."
@@ -161,13 +214,14 @@ def send_late_authentication(
         out.diagnostic = choice
     else:
         identity, scheme = choice
-        certificate = certificate_message(identity.chain, context)
+        staple = identity.staple_response() if wanted.staple else None
+        certificate = certificate_message(identity.chain, context, staple)
         transcript.add(certificate)
         verify = messages.certificate_verify(scheme, sign(identity, scheme, "client", transcript))
         transcript.add(verify)
         answer = certificate + verify
     out.late_authentication(answer, transcript)
-    return not isinstance(choice, str)
+    return not isinstance(choice, str), len(answer)
 
 
 # -- server ------------------------------------------------------------------------------------------------------------
@@ -221,23 +275,55 @@ def on_late_certificate(
     out.receive(transcript)
     if not message.certificate_list:
         declined = NoClientCertificate("optional and not sent")
-        return ExpectLateFinished(state.outcome, authentication, context, transcript, declined)
-    chain = verify_client_chain(plan.config, chain_of(message.certificate_list))
-    return ExpectLateCertificateVerify(state.outcome, authentication, context, transcript, chain)
+        return ExpectLateFinished(state.outcome, authentication, context, transcript, _place(out), declined)
+    chain = verify_client_chain(plan.config, chain_of(message.certificate_list), staples_of(message.certificate_list))
+    return ExpectLateCertificateVerify(state.outcome, authentication, context, transcript, _place(out), chain)
+
+
+def _place(out: Output) -> Place:
+    records, _, key_updates, _ = out.layer.counters
+    return Place(records, key_updates)
+
+
+def _check_consecutive(state: ExpectLateCertificateVerify | ExpectLateFinished, out: Output) -> Place:
+    """Refuse an answer with something between its messages; gives the place of the one being handled.
+
+    A message of n octets takes at most n / fragment records, rounded up: with more of them, others came between. Data
+    in a record of its own before a CertificateVerify that fills several records is not seen.
+    """
+    now = _place(out)
+    limit = state.authentication.plan.config.record_size_limit
+    fragment = _SMALLEST_FRAGMENT if limit is None else min(limit - 1, _SMALLEST_FRAGMENT)
+    # RFC 9846 4.7.2: "All of the client's messages for a given response MUST appear consecutively on the wire with no
+    # intervening messages of other type or from other responses."
+    if now.key_updates != state.after.key_updates or now.records - state.after.records > -(-len(out.raw) // fragment):
+        raise interrupted()
+    return now
+
+
+def interrupted() -> UnexpectedMessage:
+    """The error for whatever stands between the messages of a client's answer."""
+    return UnexpectedMessage(
+        "something else came between the messages of the client's answer to a post-handshake CertificateRequest",
+        remedy="the client must send Certificate, CertificateVerify and Finished in one piece",
+        section="RFC 9846 4.7.2",
+    )
 
 
 @transition
 def on_late_certificate_verify(
     state: ExpectLateCertificateVerify, message: CertificateVerify, out: Output
 ) -> ExpectLateFinished:
-    schemes = state.authentication.plan.config.schemes
-    peer = verify_signature(state.chain, message, schemes, "client", state.transcript)
+    after = _check_consecutive(state, out)
+    config = state.authentication.plan.config
+    peer = authorized(config, verify_signature(state.chain, message, config.schemes, "client", state.transcript))
     out.receive(state.transcript)
-    return ExpectLateFinished(state.outcome, state.authentication, state.request, state.transcript, peer)
+    return ExpectLateFinished(state.outcome, state.authentication, state.request, state.transcript, after, peer)
 
 
 @transition
 def on_late_finished(state: ExpectLateFinished, message: Finished, out: Output) -> ServerConnected:
+    _check_consecutive(state, out)
     expected = post_handshake_finished_mac(out.layer, False, state.transcript)
     # RFC 9846 4.5.3: "Recipients of Finished messages MUST verify that the contents are correct and if incorrect MUST
     # terminate the connection with a "decrypt_error" alert."

@@ -3,6 +3,7 @@
 ClientHello                     answer_client_hello
 ServerHello                     send_server_flight
 Certificate
+CertificateStatus*
 ServerKeyExchange
 CertificateRequest*
 ServerHelloDone
@@ -22,22 +23,24 @@ from tlscore._core import KeyShare, MainSecret12, random_bytes
 from tlscore.errors import HandshakeFailure
 from tlscore.handshake import key_exchange12 as exchange
 from tlscore.handshake import messages
-from tlscore.handshake.certificate_auth import signature_over, verify_client_chain, verify_finished
+from tlscore.handshake.certificate_auth import authorized, signature_over, verify_client_chain, verify_finished
 from tlscore.handshake.key_exchange12 import Transcript12
 from tlscore.handshake.machine import State, transition
 from tlscore.handshake.negotiation import Selection
-from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12, Offer12, check_offer12, select12
+from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12, Offer12, check_offer12
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
-from tlscore.handshake.plans import KEPT_OFFER_ITEMS, KEPT_SELECTIONS, UNCOMPRESSED, ServerPlan
+from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
+from tlscore.handshake.selections import selected
 from tlscore.handshake.server_hello12 import DOWNGRADED_TO_12
-from tlscore.iana import AlertDescription, ProtocolVersion
+from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
 from tlscore.record import Record
 from tlscore.wire import (
     NAMED_CURVE,
     Alpn,
     Certificate12,
+    CertificateStatus12,
     CertificateVerify,
     ClientHello,
     ClientKeyExchange,
@@ -53,6 +56,7 @@ from tlscore.wire import (
     ServerHelloDone,
     ServerKeyExchange,
     ServerName,
+    StatusRequestServerHello,
     encode,
 )
 
@@ -135,7 +139,7 @@ def answer_client_hello(
     out.allow_change_cipher_spec(False)
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)
-    selection = _select(plan, offer)
+    selection = selected(plan, offer, message, out.raw)
     transcript = Transcript12(selection.suite, plan.request12 is not None)
     out.receive(transcript)
     random = random_bytes(32)
@@ -147,31 +151,16 @@ def answer_client_hello(
     return send_server_flight(agreed, offer, out)
 
 
-def _select(plan: ServerPlan, offer: Offer12) -> Selection:
-    """The selection for an offer, remembered as that of TLS 1.3 is."""
-    lists = (offer.suites, offer.groups, offer.schemes, offer.cert_schemes, offer.alpn)
-    key = (ProtocolVersion.TLS12, *lists, offer.server_name, offer.authorities)
-    known = plan.selections.get(key)
-    if known is None:
-        known = select12(plan, offer)
-        if (
-            len(plan.selections) < KEPT_SELECTIONS
-            and sum(map(len, lists)) <= KEPT_OFFER_ITEMS
-            and not offer.authorities
-        ):
-            plan.selections[key] = known
-    return known
-
-
 def send_server_flight(
     agreed: Agreed12, offer: Offer12, out: Output
 ) -> ExpectClientCertificate12 | ExpectClientKeyExchange:
-    """ServerHello, Certificate, ServerKeyExchange, CertificateRequest*, ServerHelloDone."""
+    """ServerHello, Certificate, CertificateStatus*, ServerKeyExchange, CertificateRequest*, ServerHelloDone."""
     plan, selection, transcript = agreed.plan, agreed.selection, agreed.transcript
     identity = selection.identity
     share = KeyShare.generate(selection.group)
     out.step(trace.SERVER_CONFIRMED)
-    out.send(_server_hello(agreed, offer), transcript)
+    staple = identity.staple_response() if offer.staple else None
+    out.send(_server_hello(agreed, offer, staple is not None), transcript)
     out.step(trace.SERVER_SELECTED)
     if offer.fragment:
         # RFC 6066 4: "Once a maximum fragment length other than 2^14 has been successfully negotiated, the client and
@@ -179,7 +168,9 @@ def send_server_flight(
         out.fragment(offer.fragment)
     elif offer.record_size_limit is not None:
         out.limit_records(min(plan.own_limit, LARGEST_RECORD_LIMIT12), offer.record_size_limit)
-    out.send(plan.certificate(identity, ProtocolVersion.TLS12), transcript)
+    out.send(plan.certificate(identity, version=ProtocolVersion.TLS12), transcript)
+    if staple is not None:
+        out.send(encode(CertificateStatus12(CertificateStatusType.ocsp, staple)), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
     out.send(_key_exchange(agreed, share), transcript)
     out.step(trace.SERVER_SIGNED)
@@ -197,7 +188,7 @@ def send_server_flight(
 _SERVER_HELLO_DONE = encode(ServerHelloDone())
 
 
-def _server_hello(agreed: Agreed12, offer: Offer12) -> bytes:
+def _server_hello(agreed: Agreed12, offer: Offer12, stapled: bool) -> bytes:
     selection, plan = agreed.selection, agreed.plan
     values: list[Extension] = []
     if selection.name_used:
@@ -212,6 +203,10 @@ def _server_hello(agreed: Agreed12, offer: Offer12) -> bytes:
         values.append(ExtendedMainSecret())
     if offer.formats:
         values.append(EcPointFormats((UNCOMPRESSED,)))
+    # RFC 6066 8: "If a server returns a "CertificateStatus" message, then the server MUST have included an extension of
+    # type "status_request" with empty "extension_data" in the extended server hello."
+    if stapled:
+        values.append(StatusRequestServerHello())
     if selection.alpn is not None:
         values.append(Alpn((selection.alpn,)))
     if offer.fragment:
@@ -254,7 +249,7 @@ def on_client_certificate(
         agreed.transcript.forget()
         return ExpectClientKeyExchange(agreed, state.share, NoClientCertificate("optional and not sent"))
     out.step(trace.CLIENT_SENT_CERTIFICATE)
-    chain = verify_client_chain(config, message.certificate_list)
+    chain = verify_client_chain(config, message.certificate_list, None)
     exchange.check_client_leaf(chain)
     out.receive(agreed.transcript)
     return ExpectClientKeyExchange(agreed, state.share, chain)
@@ -282,7 +277,8 @@ def on_client_certificate_verify(
     state: ExpectClientCertificateVerify12, message: CertificateVerify, out: Output
 ) -> ExpectClientFinished12:
     agreed = state.agreed
-    peer = exchange.verify_client(state.chain, message, agreed.plan.schemes12, agreed.transcript)
+    proof = exchange.verify_client(state.chain, message, agreed.plan.schemes12, agreed.transcript)
+    peer = authorized(agreed.plan.config, proof)
     out.receive(agreed.transcript)
     out.step(trace.SERVER_VERIFIED_CLIENT)
     # Only now: a client that leaves CertificateVerify out is stopped at its change_cipher_spec.
@@ -323,8 +319,8 @@ def _outcome(state: ExpectClientFinished12, first_finished: bytes) -> Outcome:
         selection.scheme,
         selection.identity.chain[0],
         state.secret,
-        agreed.extended,
-        first_finished,
+        extended=agreed.extended,
+        first_finished=first_finished,
     )
 
 

@@ -20,22 +20,24 @@ from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule,
 from tlscore.errors import CertificateRequired, IllegalParameter
 from tlscore.handshake import cookie as cookies
 from tlscore.handshake import messages
-from tlscore.handshake.certificate_auth import chain_of, sign, verify_client_chain, verify_finished, verify_signature
+from tlscore.handshake.certificate_auth import (
+    authorized,
+    chain_of,
+    sign,
+    staples_of,
+    verify_client_chain,
+    verify_finished,
+    verify_signature,
+)
 from tlscore.handshake.cookie import Retry
 from tlscore.handshake.machine import State, transition
-from tlscore.handshake.negotiation import (
-    Offer,
-    Selection,
-    check_offer,
-    require_tls13,
-    select,
-    select_version,
-)
+from tlscore.handshake.negotiation import Offer, Selection, check_offer, require_tls13, select_version, wants_staple
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
-from tlscore.handshake.plans import KEPT_OFFER_ITEMS, KEPT_SELECTIONS, ServerPlan
+from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
+from tlscore.handshake.selections import selected
 from tlscore.handshake.server12 import ExpectClientCertificate12, ExpectClientKeyExchange, answer_client_hello
 from tlscore.iana import NamedGroup, ProtocolVersion
 from tlscore.record import Record
@@ -159,7 +161,7 @@ def on_client_hello(
     out.allow_change_cipher_spec(True)
     if plan.cookie_key is not None and offer.cookie is not None:
         return _resume_retry(state, message, offer, out)
-    selection = _select(plan, offer)
+    selection = selected(plan, offer, message, out.raw)
     out.step(trace.CLIENT_SENT_SHARES)
     if offer.early_data:
         # RFC 9846 4.3.10: "Ignore the extension and return a regular 1-RTT response. The server then skips past early
@@ -184,28 +186,6 @@ def on_second_client_hello(
     if offer.cookie != state.cookie:
         raise IllegalParameter("the second ClientHello does not repeat the cookie", section="RFC 9846 4.3.2")
     return _take_second_hello(state.plan, message, offer, state.retry, state.transcript, out)
-
-
-def _select(plan: ServerPlan, offer: Offer) -> Selection:
-    """The selection for an offer, remembered: clients of one kind offer the same, and configurations never change."""
-    key = (
-        offer.suites,
-        offer.groups,
-        tuple([share.group for share in offer.shares]),
-        offer.schemes,
-        offer.cert_schemes,
-        offer.alpn,
-        offer.server_name,
-        offer.authorities,
-    )
-    known = plan.selections.get(key)
-    if known is None:
-        known = select(plan.config, plan.alpn, offer)
-        # A peer must not fill memory with lists that only it would send.
-        items = sum(map(len, (offer.suites, offer.groups, offer.schemes, offer.cert_schemes, offer.alpn)))
-        if len(plan.selections) < KEPT_SELECTIONS and items <= KEPT_OFFER_ITEMS and not offer.authorities:
-            plan.selections[key] = known
-    return known
 
 
 def send_hello_retry_request(
@@ -249,7 +229,9 @@ def _resume_retry(
     retry = cookies.open_cookie(plan.cookie_key, cookie, state.cookie_context)
     if retry is None or retry.suite not in plan.config.suites:
         # RFC 9846 4.3.2: "Clients MUST NOT use cookies in their initial ClientHello in subsequent connections."
-        raise IllegalParameter("the cookie of the ClientHello is not from this server", section="RFC 9846 4.3.2")
+        raise IllegalParameter(
+            "the cookie of the ClientHello is not from this server, or is too old", section="RFC 9846 4.3.2"
+        )
     transcript = Transcript.from_client_hello1_hash(retry.suite, retry.hello_hash)
     transcript.add(_retry_message(message.legacy_session_id, retry, cookie))
     return _take_second_hello(plan, message, offer, retry, transcript, out)
@@ -262,7 +244,7 @@ def _take_second_hello(
         # RFC 9846 4.3.10: "A client MUST NOT include the "early_data" extension in its followup ClientHello."
         raise IllegalParameter("the second ClientHello offers early data", section="RFC 9846 4.3.10")
     cookies.check_second_hello(retry, out.raw)
-    selection = _select(plan, offer)
+    selection = selected(plan, offer, message, out.raw)
     # RFC 9846 4.2.2: "replacing the list of shares with a list containing a single KeyShareEntry from the indicated
     # group"
     if len(offer.shares) != 1 or offer.shares[0].group != retry.group:
@@ -298,7 +280,7 @@ def send_server_flight(
     if plan.request is not None:
         out.send(plan.request, transcript)
         out.step(trace.SERVER_ASKED_CERTIFICATE)
-    out.send(plan.certificate(identity), transcript)
+    out.send(plan.certificate(identity, wants_staple(hello)), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
     out.send(messages.certificate_verify(scheme, sign(identity, scheme, "server", transcript)), transcript)
     out.step(trace.SERVER_SIGNED)
@@ -391,7 +373,8 @@ def on_client_certificate(
     if not message.certificate_list:
         return _without_certificate(state, out)
     out.step(trace.CLIENT_SENT_CERTIFICATE)
-    chain = verify_client_chain(agreed.plan.config, chain_of(message.certificate_list))
+    entries = message.certificate_list
+    chain = verify_client_chain(agreed.plan.config, chain_of(entries), staples_of(entries))
     out.receive(transcript)
     return ExpectClientCertificateVerify(agreed, transcript, state.schedule, chain)
 
@@ -417,7 +400,8 @@ def on_client_certificate_verify(
     state: ExpectClientCertificateVerify, message: CertificateVerify, out: Output
 ) -> ExpectClientFinished:
     agreed, transcript = state.agreed, state.transcript
-    peer = verify_signature(state.chain, message, agreed.plan.config.schemes, "client", transcript)
+    config = agreed.plan.config
+    peer = authorized(config, verify_signature(state.chain, message, config.schemes, "client", transcript))
     out.receive(transcript)
     out.step(trace.SERVER_VERIFIED_CLIENT)
     return ExpectClientFinished(agreed, transcript, state.schedule, peer)
@@ -433,6 +417,8 @@ def on_client_finished(state: ExpectClientFinished, message: Finished, out: Outp
     schedule.forget_handshake()
     out.step(trace.SERVER_HAS_KEYS)
     out.open(state.peer, finished)
+    if agreed.plan.config.confirm_client_auth:
+        out.confirm()
     out.step(trace.ESTABLISHED)
     outcome = Outcome(
         ProtocolVersion.TLS13,

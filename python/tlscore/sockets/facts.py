@@ -110,6 +110,11 @@ class SocketFacts:
         """True only where the peer proved an identity that was verified."""
         return self._connection.authenticated
 
+    @property
+    def client_auth_confirmed(self) -> bool | None:
+        """Client: whether the server has shown that it took our certificate; None where it asked for none."""
+        return self._connection.client_auth_confirmed
+
     def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
         """Keys for another protocol, bound to this connection.
 

@@ -16,6 +16,10 @@ from .struct import Struct, nested, struct
 _MAX16: Final = 2**16 - 1
 # Where a server answers what the client offered, in TLS 1.3 and in TLS 1.2.
 _SERVER_ANSWERS: Final = ("EncryptedExtensions", "ServerHello12")
+# RFC 1035 2.3.4: octets of a name, and of one label.
+_HOST_NAME_OCTETS: Final = 255
+_LABEL_OCTETS: Final = 63
+_LABEL_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 
 class Extension(Struct):
@@ -72,6 +76,10 @@ class _HostName(Codec):
         return encode
 
 
+def _is_label(label: bytes) -> bool:
+    return 1 <= len(label) <= _LABEL_OCTETS and not label.translate(None, _LABEL_CHARACTERS)
+
+
 @struct("RFC 6066 3")
 class ServerName(Extension):
     """The name that the client wants to reach; None is the server's empty answer."""
@@ -88,10 +96,15 @@ class ServerName(Extension):
             return
         if name is None:
             raise errors.DecodeError("the server_name extension is empty", section=self.section)
-        # RFC 6066 3: "The hostname is represented as a byte string using ASCII encoding without a trailing dot."
-        if not name.isascii() or 0 in name:
+        # RFC 6066 3: ""HostName" contains the fully qualified DNS hostname of the server [...]. The hostname is
+        # represented as a byte string using ASCII encoding without a trailing dot." Letters, digits, hyphens, and the
+        # underscore that internal DNS has: nothing that could end a line in somebody's log.
+        if len(name) > _HOST_NAME_OCTETS or not all(map(_is_label, name.split(b"."))):
             raise errors.IllegalParameter(
-                f"the host name {errors.escape(name)} is not ASCII text", section=self.section
+                f"the host name {errors.escape(name, 200)} of the ClientHello is no DNS name",
+                remedy="the client must send a DNS name in A-labels, without a dot at its end",
+                section=self.section,
+                code="TLS-BAD_HOST_NAME",
             )
 
 

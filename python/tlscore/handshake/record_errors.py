@@ -1,0 +1,69 @@
+"""What the record layer reports, as errors: class, section and remedy of each of its codes."""
+
+from typing import Final
+
+from tlscore import errors
+from tlscore.errors import TlsError
+
+# What the record layer reports -> the class of the error. What ends the connection has an alert, or is "truncated".
+RECORD_ERRORS: Final[dict[str, type[TlsError]]] = {
+    "bad_record_mac": errors.BadRecordMac,
+    "record_overflow": errors.RecordOverflow,
+    "unexpected_message": errors.UnexpectedMessage,
+    "decode_error": errors.DecodeError,
+    "illegal_parameter": errors.IllegalParameter,
+    "internal_error": errors.InternalError,
+    "limit": errors.UnexpectedMessage,
+    "handshake_not_complete": errors.HandshakeNotComplete,
+    "forked": errors.ForkedConnectionError,
+    "closed": errors.ConnectionClosedError,
+    "truncated": errors.TruncationError,
+    "buffer_too_small": errors.BufferTooSmall,
+    "want_read": errors.WantReadError,
+    "want_write": errors.WantWriteError,
+    "timed_out": errors.OperationTimeout,
+}
+SSLV2_HELLO: Final = "TLS-SSLV2_HELLO"
+SECTIONS: Final = {
+    "bad_record_mac": "RFC 9846 5.2",
+    "record_overflow": "RFC 9846 5.2",
+    "handshake_not_complete": "RFC 9846 4.5.3",
+    "closed": "RFC 9846 6.1",
+    "truncated": "RFC 9846 6.1",
+}
+REMEDIES: Final = {
+    "handshake_not_complete": "exchange data_to_send() and receive() with the peer until HandshakeCompleted",
+    "forked": "make the connection in the process that uses it",
+    "closed": "this side has sent close_notify; open another connection to send more",
+}
+# How the record layer begins its account of octets that no TLS record starts with, and what helps.
+NO_TLS: Final = "are no TLS record"
+NO_TLS_REMEDIES: Final = {
+    "client": "connect to the TLS port (often 443), or switch TLS on at that server's listener; where the protocol has "
+    "STARTTLS, speak it first",
+    "server": "let the client speak TLS (https:// for a browser), or give it another port for what it speaks",
+}
+
+
+def record_error(code: str, detail: str, role: str, eof_remedy: str) -> TlsError:
+    """The error for a report of the record layer.
+
+    Takes:    role: which end we are; eof_remedy: what a stream that ends here most likely means.
+    """
+    if "SSLv2" in detail:
+        from tlscore.versions import sslv2_report
+
+        asked = sslv2_report(detail)
+        if asked is not None:
+            return errors.UnexpectedMessage(
+                f"the {'server' if role == 'client' else 'client'} sent an SSLv2 CLIENT-HELLO that asks for {asked}",
+                remedy="bring the peer to TLS 1.2 or newer, or turn its SSLv2-compatible hello off",
+                section="RFC 9846 E.5",
+                code=SSLV2_HELLO,
+            )
+    remedy = REMEDIES.get(code, "")
+    if code == "truncated":
+        remedy = eof_remedy
+    elif NO_TLS in detail:
+        remedy = NO_TLS_REMEDIES[role]
+    return RECORD_ERRORS.get(code, errors.InternalError)(detail, remedy=remedy, section=SECTIONS.get(code, ""))
