@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from tests.support.certificates import make_ca
+from tests.support.revocation import GOOD, REVOKED, make_response
 from tests.support.tools import require_tool
-from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, errors, wrap_client, wrap_server
+from tlscore import ClientConfig, Identity, Revocation, ServerConfig, TrustStore, errors, wrap_client, wrap_server
 from tlscore.iana import SUITES12, SUITES13
 
 NAME = "example.org"
@@ -239,6 +241,48 @@ def test_server_against_openssl(pki12: Pki, key: str, cipher: str, group: str, m
     assert b"Verify return code: 0 (ok)" in output
     assert b"Secure Renegotiation IS supported" in output
     assert b"Extended master secret: yes" in output
+
+
+class Staple:
+    """A source that always has the same OCSP response."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
+
+    def response(self) -> bytes:
+        return self.octets
+
+
+def staple_of(pki: Pki, status: Any = GOOD) -> bytes:
+    certificate = x509.load_der_x509_certificate(pki.leaf("p256")[2].chain[0])
+    return make_response(certificate, pki.authority, status)
+
+
+def test_client_takes_and_requires_the_staple_of_openssl(pki12: Pki, tmp_path: Path) -> None:
+    (tmp_path / "good").write_bytes(staple_of(pki12))
+    (tmp_path / "revoked").write_bytes(staple_of(pki12, REVOKED))
+    config = ClientConfig.simple(pki12.trust, versions="1.2", revocation=Revocation.stapled("require"))
+    with (
+        s_server(pki12, "p256", "-status_file", str(tmp_path / "good")) as sock,
+        wrap_client(sock, config, NAME) as tls,
+    ):
+        assert tls.version == "TLSv1.2"
+    with (
+        s_server(pki12, "p256", "-status_file", str(tmp_path / "revoked")) as sock,
+        pytest.raises(errors.CertificateRevoked),
+    ):
+        wrap_client(sock, config, NAME)
+    with s_server(pki12, "p256") as sock, pytest.raises(errors.CertificateUnknown):
+        wrap_client(sock, config, NAME)
+
+
+def test_openssl_takes_our_staple(pki12: Pki) -> None:
+    identity = pki12.leaf("p256")[2].with_staple(Staple(staple_of(pki12)))
+    _, output = serve_s_client(pki12, ServerConfig.simple(identity), "-tls1_2", "-status")
+    assert b"OCSP Response Status: successful (0x0)" in output
+    assert b"Cert Status: good" in output
+    _, output = serve_s_client(pki12, pki12.server("p256"), "-tls1_2", "-status")
+    assert b"OCSP response: no response sent" in output
 
 
 def serve_s_client(pki: Pki, config: ServerConfig, *options: str) -> tuple[Any, bytes]:
