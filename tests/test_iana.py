@@ -17,6 +17,7 @@ REGISTRIES = [
     iana.PskKeyExchangeMode,
     iana.KeyUpdateRequest,
     iana.CertificateType,
+    iana.ClientCertificateType,
     iana.CertificateStatusType,
     iana.ServerNameType,
 ]

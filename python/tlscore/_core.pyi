@@ -11,12 +11,14 @@ from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
     "SUITES",
+    "SUITES12",
     "ApplicationSchedule",
     "CookieKey",
     "EarlySchedule",
     "HandshakeSchedule",
     "KeyLog",
     "KeyShare",
+    "MainSecret12",
     "Psk",
     "RecordLayer",
     "SharedSecret",
@@ -336,6 +338,32 @@ def post_handshake_finished_mac(layer: RecordLayer, own: bool, transcript: Trans
     4.4.4); `own` says whether the client is this end."""
 
 @final
+class MainSecret12:
+    """Main secret of one TLS 1.2 connection, and the keys of both directions until they are installed."""
+
+    @staticmethod
+    def derive(
+        suite: int,
+        shared: SharedSecret,
+        client_random: bytes,
+        server_random: bytes,
+        session_hash: bytes | None,
+        key_log: KeyLog | None,
+        /,
+    ) -> MainSecret12:
+        """With a session hash the extended main secret (RFC 7627), without it that of RFC 5246. `shared` is used up."""
+
+    def change_write(self, layer: RecordLayer, /) -> None:
+        """Queue change_cipher_spec and change to our keys."""
+
+    def expect_read(self, layer: RecordLayer, /) -> None:
+        """From here on the peer's change_cipher_spec may come; it changes to the peer's keys."""
+
+    def finished_mac(self, sender_is_client: bool, transcript: Transcript, /) -> bytes: ...
+    def verify_finished(self, sender_is_client: bool, transcript: Transcript, verify_data: Buffer, /) -> bool: ...
+    def export(self, label: bytes, context: bytes | None, length: int, /) -> bytes: ...
+
+@final
 class CookieKey:
     """Random AEAD key for stateless HelloRetryRequest cookies; never leaves Rust."""
 
@@ -350,3 +378,4 @@ def aead_limit(provider: str, suite: int, octets: int, rounds: int, open: bool, 
     """Seconds that `rounds` raw AEAD operations of `octets` take on this thread: the limit in `tlscore bench`."""
 
 SUITES: Final[tuple[int, ...]]
+SUITES12: Final[tuple[int, ...]]

@@ -97,9 +97,9 @@ ALERTS: dict[int, Explanation | tuple[Explanation, Explanation]] = {
     70: (
         (
             "the server accepts none of the versions that we offered",
-            "enable TLS 1.3 on the server: this client offers nothing older",
+            "compare `versions` of this ClientConfig with what the server accepts",
         ),
-        ("the client does not accept the version that we selected", "enable TLS 1.3 on the client"),
+        ("the client does not accept the version that we selected", "compare `versions` on both ends"),
     ),
     71: (
         "it demands stronger parameters than we offered",
@@ -113,7 +113,7 @@ ALERTS: dict[int, Explanation | tuple[Explanation, Explanation]] = {
     90: ("its user cancelled the handshake", "connect again when the user wants to"),
     100: (
         "it refused to renegotiate",
-        "renegotiation does not exist in TLS 1.3: use update_keys() or post-handshake authentication",
+        "renegotiation is gone: TLS 1.3 has update_keys() and post-handshake authentication in its place",
     ),
     109: ("it misses an extension that it needs", _REPORT),
     110: ("it got an extension that it had not offered", _REPORT),

@@ -52,7 +52,7 @@ class ClientConfig(Config, kw_only=True):
               suites, groups and schemes take IANA names or codes in order of preference and override `policy`.
               key_shares=() asks the server to choose. confirm_client_auth: where the server asks for a certificate, the
               handshake is complete only when the server has shown that it took ours. identities: an IdentityFile
-              follows its files.
+              follows its files. on_reject="silent" closes without an alert where the peer's version is refused.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -62,6 +62,7 @@ class ClientConfig(Config, kw_only=True):
     post_handshake_auth: bool
     confirm_client_auth: bool
     send_certificate_authorities: bool
+    require_renegotiation_info: bool
 
     role: ClassVar[str] = "client"
 
@@ -83,6 +84,8 @@ class ClientConfig(Config, kw_only=True):
         record_size_limit: int | None = None,
         padding: Padding | None = None,
         middlebox_compatibility: bool = defaults.MIDDLEBOX_COMPATIBILITY,
+        require_extended_main_secret: bool = defaults.REQUIRE_EXTENDED_MAIN_SECRET,
+        require_renegotiation_info: bool = defaults.REQUIRE_RENEGOTIATION_INFO,
         grease: bool = False,
         shuffle_extensions: bool = False,
         post_handshake_auth: bool = False,
@@ -93,6 +96,7 @@ class ClientConfig(Config, kw_only=True):
         limits: Limits | None = None,
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
+        on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
         **unknown: Never,
     ) -> None:
         given = dict(locals())
@@ -202,7 +206,8 @@ class ServerConfig(Config, kw_only=True):
               called with a ClientHelloInfo for each ClientHello, before anything is signed or agreed: gives the
               identity, or None for the usual choice. authorize: called with the PeerIdentity of a client that owns its
               verified certificate; anything but True is access_denied. confirm_client_auth: tell clients at once that
-              their certificate was taken. In both functions an exception ends the handshake.
+              their certificate was taken. In both functions an exception ends the handshake. on_reject="silent": close
+              without an alert where the client's versions are refused.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -248,11 +253,13 @@ class ServerConfig(Config, kw_only=True):
         record_size_limit: int | None = None,
         padding: Padding | None = None,
         middlebox_compatibility: bool = defaults.MIDDLEBOX_COMPATIBILITY,
+        require_extended_main_secret: bool = defaults.REQUIRE_EXTENDED_MAIN_SECRET,
         key_log: str | PathLike[str] | None = None,
         handshake_timeout: float = defaults.HANDSHAKE_TIMEOUT_SECONDS,
         limits: Limits | None = None,
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
+        on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
         **unknown: Never,
     ) -> None:
         given = dict(locals())

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from tlscore import defaults, policies, settings
+from tlscore import defaults, policies, settings, version_lists
 from tlscore.errors import ConfigError, unknown_keyword
 from tlscore.iana import CipherSuite, NamedGroup, SignatureScheme
 from tlscore.policies import Policy
@@ -62,11 +62,13 @@ class Config(Record, kw_only=True):
     record_size_limit: int | None
     padding: Padding
     middlebox_compatibility: bool
+    require_extended_main_secret: bool
     key_log: str | None
     handshake_timeout: float
     limits: Limits
     clock: Callable[[], datetime] | None
     interpreter_release_threshold: int
+    on_reject: Literal["alert", "silent"]
 
     # What the handshake prepares once for a configuration; no field, so neither compared nor pickled.
     __slots__ = ("_cache",)
@@ -104,7 +106,10 @@ class Config(Record, kw_only=True):
             chosen[field] = settings.codes(field, value, registry, implemented, empty=field == "cert_schemes")
         wanted = given["certificate_policy"]
         chosen["certificate_policy"] = policy.certificate_policy if wanted is None else _certificate_policy(wanted)
-        chosen["key_shares"] = settings.key_shares(given["key_shares"], chosen["groups"], policy.key_shares)
+        version_lists.settle(chosen, frozenset(field for field in _POLICY_FIELDS if given[field] is not None))
+        chosen["key_shares"] = settings.key_shares(
+            given["key_shares"], chosen["groups"], policy.key_shares, chosen["versions"]
+        )
         return chosen
 
     def _common_values(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +132,9 @@ class Config(Record, kw_only=True):
                 "padding", padding, Padding, "give Padding.none(), .to_multiple(n) or .full()"
             ),
             "middlebox_compatibility": settings.flag("middlebox_compatibility", given["middlebox_compatibility"]),
+            "require_extended_main_secret": settings.flag(
+                "require_extended_main_secret", given["require_extended_main_secret"]
+            ),
             "key_log": settings.key_log(given["key_log"]),
             "handshake_timeout": settings.seconds("handshake_timeout", given["handshake_timeout"]),
             "limits": settings.instance("limits", limits, Limits, "give Limits(...)"),
@@ -134,6 +142,7 @@ class Config(Record, kw_only=True):
             "interpreter_release_threshold": settings.whole_number(
                 "interpreter_release_threshold", threshold, 0, 2**31 - 1
             ),
+            "on_reject": settings.choice("on_reject", given["on_reject"], ("alert", "silent")),
         }
 
     @property
@@ -152,10 +161,14 @@ class Config(Record, kw_only=True):
         """
         self._refuse_unknown({name: value for name, value in changes.items() if name not in type(self)._fields})
         kept = self._as_dict()
+        # These four and the key shares decide about each other; a new one of them lets the policy speak for the others.
+        linked = {"versions", *version_lists.REGISTRIES} & changes.keys()
         for field in _POLICY_FIELDS:
-            from_policy = getattr(self, field) == getattr(self.policy, field)
+            own = getattr(self, field)
+            from_policy = own == version_lists.fitting(field, getattr(self.policy, field), self.versions)
             if field not in changes and (
-                from_policy if "policy" in changes else field == "key_shares" and "groups" in changes
+                (from_policy and ("policy" in changes or (linked and field != "cert_schemes")))
+                or (field == "key_shares" and ("groups" in changes or "versions" in changes))
             ):
                 kept[field] = None
         return type(self)(**{**kept, **changes})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlscore import danger, settings
 from tlscore.errors import ConfigError
-from tlscore.iana import SignatureScheme
+from tlscore.iana import ProtocolVersion, SignatureScheme
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def client_flags(values: dict[str, Any], given: dict[str, Any]) -> None:
     """A client's settings that are on or off."""
     flags = ("grease", "shuffle_extensions", "post_handshake_auth", "confirm_client_auth")
-    for field in (*flags, "send_certificate_authorities"):
+    for field in (*flags, "send_certificate_authorities", "require_renegotiation_info"):
         values[field] = settings.flag(field, given[field])
     for field in ("post_handshake_auth", "confirm_client_auth"):
         if values[field] and not values["identities"]:
@@ -28,6 +28,17 @@ def client_flags(values: dict[str, Any], given: dict[str, Any]) -> None:
                 f"{field} is on, but there is no identity to authenticate with",
                 remedy=f"use ClientConfig.mutual(identity=...), or leave {field} out",
             )
+    if values["post_handshake_auth"]:
+        _needs_tls13(values, "post_handshake_auth is on", "leave post_handshake_auth out")
+
+
+def _needs_tls13(values: dict[str, Any], what: str, remedy: str) -> None:
+    if ProtocolVersion.TLS13 not in values["versions"]:
+        raise ConfigError(
+            f"{what}, but TLS 1.3 is not enabled, and nothing older has it",
+            remedy=f"{remedy}, or add 1.3 to versions",
+            code="TLS-CONFIG-CONTRADICTION",
+        )
 
 
 def server_choices(values: dict[str, Any], given: dict[str, Any]) -> None:
@@ -43,6 +54,8 @@ def server_choices(values: dict[str, Any], given: dict[str, Any]) -> None:
         ("prefer", ("server", "client")),
     ):
         values[field] = settings.choice(field, given[field], known)
+    if values["client_auth"] == "post_handshake":
+        _needs_tls13(values, 'client_auth is "post_handshake"', 'use client_auth="optional"')
     for field in ("strict_sni", "hello_retry_cookie", "confirm_client_auth"):
         values[field] = settings.flag(field, given[field])
 
@@ -147,15 +160,19 @@ def server_identities(values: dict[str, Any]) -> tuple[AnyIdentity, ...]:
             remedy='add identity=Identity.load("chain.pem", "key.pem")',
             code="TLS-CONFIG-NO_IDENTITY",
         )
-    if not any(scheme in values["schemes"] for one in identities for scheme in one.current.schemes):
+    makes = {scheme for one in identities for scheme in _makes(one.current, values["versions"])}
+    if makes.isdisjoint(values["schemes"]):
         raise ConfigError(
             "no identity can sign with any of the schemes of this configuration",
-            remedy="leave schemes out, or add "
-            + ", ".join(
-                sorted({SignatureScheme.name_of(scheme) for one in identities for scheme in one.current.schemes})
-            ),
+            remedy="leave schemes out, or add " + ", ".join(sorted(map(SignatureScheme.name_of, makes))),
         )
     return identities
+
+
+def _makes(identity: Identity, versions: tuple[int, ...]) -> tuple[int, ...]:
+    """The schemes that an identity can sign with in the versions that are enabled."""
+    newer = identity.schemes if ProtocolVersion.TLS13 in versions else ()
+    return newer + (identity.schemes12 if ProtocolVersion.TLS12 in versions else ())
 
 
 def encryption_only_alone(owner: str, accept: object, given: dict[str, Any], contradictions: tuple[str, ...]) -> None:

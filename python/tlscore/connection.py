@@ -14,6 +14,7 @@ from tlscore import errors, trace
 from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
 from tlscore.handshake import machine
+from tlscore.handshake.alerts12 import is_warning
 from tlscore.handshake.client13 import send_client_hello
 from tlscore.handshake.machine import Closed, State
 from tlscore.handshake.output import Output, keep_event
@@ -24,14 +25,15 @@ from tlscore.handshake.post_handshake import (
     interrupted,
     request_certificate,
 )
-from tlscore.handshake.record_errors import REMEDIES, record_error
+from tlscore.handshake.record_errors import REMEDIES, SSLV2_HELLO, record_error
 from tlscore.handshake.server13 import ExpectClientHello
 from tlscore.handshake.verdict import ConfirmedHandshake
-from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup
+from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, ProtocolVersion
 
 if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
     from tlscore.config import ClientConfig, ServerConfig
+    from tlscore.suites import Suite
 
 _CLOSED = Closed()
 _FATAL = AlertLevel.fatal
@@ -49,7 +51,7 @@ class Connection(ConfirmedHandshake):
     record layer, what was agreed from ConnectionFacts; no call blocks, none touches a socket.
     """
 
-    __slots__ = ("_events", "_key_updates", "_out")
+    __slots__ = ("_events", "_key_updates", "_out", "_silent")
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Connection(ConfirmedHandshake):
         self._diagnostic: str | None = None
         self._awaits_verdict = False
         self._key_updates = (0, 0)
+        self._silent = config.on_reject == "silent"
         self._out: Output | None = Output(self, self._trace, self._events)
         self._state: State = _CLOSED
         if is_client:
@@ -87,6 +90,13 @@ class Connection(ConfirmedHandshake):
                 self._expect_change_cipher_spec(True)
             self._state = ExpectClientHello(server, cookie_context)
         del self._out.layer
+
+    @property
+    def cipher_suite(self) -> "Suite | None":
+        """The agreed suite with its four parts: key exchange, authentication, encryption, MAC."""
+        from tlscore.suites import suite
+
+        return suite(self.suite) if self.suite is not None else None
 
     # -- events and the end --------------------------------------------------------------------------------------------
 
@@ -160,12 +170,18 @@ class Connection(ConfirmedHandshake):
         """Go on to new write keys.
 
         Takes:    request_peer: whether to ask the peer to do the same.
-        Raises:   HandshakeNotComplete before the handshake is; ConnectionClosedError after close(); the original error
-                  after a failure.
+        Raises:   HandshakeNotComplete before the handshake is; UsageError in TLS 1.2, which has no such thing;
+                  ConnectionClosedError after close(); the original error after a failure.
         Effects:  a KeyUpdate waits in `data_to_send()`; write sequence number 0.
         Source:   RFC 9846 section 4.7.3.
         """
         self._check_complete()
+        if self._state.version != ProtocolVersion.TLS13:
+            raise errors.UsageError(
+                "TLS 1.2 cannot change its keys",
+                remedy="open a new connection, or allow TLS 1.3 alone",
+                section="RFC 9846 4.7.3",
+            )
         self._request_key_update(request_peer)
 
     def request_client_certificate(self) -> bytes:
@@ -181,14 +197,15 @@ class Connection(ConfirmedHandshake):
 
     # -- keys and bindings ---------------------------------------------------------------------------------------------
 
-    def export_keying_material(self, label: str | bytes, context: bytes, length: int) -> bytes:
+    def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
         """Keys for another protocol, bound to this connection.
 
         Takes:    label: ASCII text, registered with IANA or beginning with "EXPERIMENTAL"; context: any octets, the
-                  same at both ends; length: octets wanted, at most 255 times those of the hash.
+                  same at both ends, None and b"" being the same in TLS 1.3 alone; length: octets wanted, at most 255
+                  times those of the hash.
         Gives:    the same octets at both ends; they outlive changes of keys.
-        Raises:   HandshakeNotComplete before the handshake is; UsageError for a label or length that cannot be; the
-                  original error after a failure.
+        Raises:   HandshakeNotComplete before the handshake is; UsageError for a label or length that cannot be, and in
+                  TLS 1.2 without the extended main secret; the original error after a failure.
         Source:   RFC 9846 section 7.5, RFC 5705.
         """
         self._check_complete()
@@ -196,24 +213,26 @@ class Connection(ConfirmedHandshake):
         assert outcome is not None
         try:
             octets = label.encode("ascii") if isinstance(label, str) else label
-            return outcome.schedule.export(octets, context, length)
+            return outcome.export(octets, context, length)
         except (ValueError, OverflowError) as refused:
             raise errors.UsageError(str(refused), section="RFC 9846 7.5", code="TLS-EXPORTER") from None
 
     def channel_binding(self, kind: str = "tls-exporter") -> bytes:
         """What binds an authentication inside the connection to it.
 
-        Takes:    kind: "tls-exporter" (RFC 9266), or "tls-server-end-point" (RFC 5929), which every connection of the
-                  same server certificate shares.
+        Takes:    kind: "tls-exporter" (RFC 9266), "tls-server-end-point" (RFC 5929), which every connection of the
+                  same server certificate shares, or, in TLS 1.2, "tls-unique" (RFC 5929).
         Raises:   HandshakeNotComplete before the handshake is; UsageError for another kind, or for a certificate that
                   has no end point; the original error after a failure.
-        Source:   RFC 9266 section 4.2, RFC 5929 section 4.1.
+        Source:   RFC 9266 section 4.2, RFC 5929 sections 3.1 and 4.1.
         """
         self._check_complete()
         outcome = self._outcome
         assert outcome is not None
         if kind == "tls-exporter":
-            return outcome.schedule.export(*_EXPORTER_BINDING)
+            return outcome.export(*_EXPORTER_BINDING)
+        if kind == "tls-unique" and outcome.version == ProtocolVersion.TLS12:
+            return outcome.unique()
         if kind != "tls-server-end-point":
             raise errors.UsageError(
                 f'there is no channel binding "{errors.escape(kind, 40)}" in TLS 1.3',
@@ -279,11 +298,19 @@ class Connection(ConfirmedHandshake):
             # is received"
             keep_event(self._events, AlertReceived(level, description, AlertDescription.name_of(description)))
             return
+        if is_warning(self._state, level, description):
+            # RFC 5246 7.2.2: "If an alert with a level of warning is sent and received, generally the connection can
+            # continue normally."
+            keep_event(self._events, AlertReceived(level, description, AlertDescription.name_of(description)))
+            return
         # RFC 9846 6.2: "All alerts defined below in this section, as well as all unknown alerts, are universally
         # considered fatal as of TLS 1.3", whatever their level says.
         error = errors.received_alert(description, level, role=self.role)
-        if self._diagnostic is not None:
-            error.add_note(self._diagnostic)
+        # In TLS 1.2 the alert about a missing certificate comes while the handshake is still running.
+        diagnostic = self._out.diagnostic if self._out is not None else self._diagnostic
+        if diagnostic is not None:
+            self._diagnostic = diagnostic
+            error.add_note(diagnostic)
         self._fail(error, None)
         raise error
 
@@ -314,7 +341,7 @@ class Connection(ConfirmedHandshake):
         chain, alpn = outcome.chain, outcome.alpn
         suite, group = CipherSuite.name_of(outcome.suite), NamedGroup.name_of(outcome.group)
         authenticated = chain is not None and chain.authenticated
-        keep_event(self._events, HandshakeCompleted("TLSv1.3", suite, group, alpn, chain, authenticated))
+        keep_event(self._events, HandshakeCompleted(str(self.version), suite, group, alpn, chain, authenticated))
 
     def _on_handshake_alert(self, level: int, description: int) -> None:
         if description != AlertDescription.close_notify:
@@ -341,7 +368,7 @@ class Connection(ConfirmedHandshake):
             return "the peer, or something on the way, broke the connection off: do not trust the length of the data"
         if self.role == "client":
             if stage <= 6:
-                return "check that the port speaks TLS 1.3 and that the server accepts what we offer; read its log"
+                return "check that the port speaks TLS and that the server accepts what we offer; read its log"
             return "the server gave up in the middle of its flight: read its log"
         if stage <= 3:
             return "the client connected and said nothing that we could answer: a port check, or a client without TLS"
@@ -403,6 +430,8 @@ class Connection(ConfirmedHandshake):
         error.trace = trace.describe(self._trace)
         # First of all: a failure of the alert itself must not replace the error that it reports.
         self._error = error
+        if self._silent and (isinstance(error, errors.ProtocolVersionError) or error.code == SSLV2_HELLO):
+            alert = None
         if alert is not None:
             try:
                 self._send_alert(_FATAL, alert)

@@ -6,8 +6,9 @@ from typing import Final
 
 from tlscore.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 
-# TLS 1.3 only: the one version without known weaknesses of its own.
-VERSIONS: Final = (ProtocolVersion.TLS13,)
+# TLS 1.3 first. TLS 1.2 stays, since RFC 9325 3.1.1 demands it of everybody and many servers have nothing newer; only
+# with what is sound there: forward secrecy, AEADs, the extended main secret, no renegotiation. versions="1.3" ends it.
+VERSIONS: Final = (ProtocolVersion.TLS13, ProtocolVersion.TLS12)
 
 # AES-128-GCM first: 128 bits suffice, and it is the fastest where CPUs have AES instructions, as servers do. The order
 # is the same on every machine, so that two hosts with one configuration behave alike. The CCM suites are for
@@ -16,6 +17,13 @@ SUITES: Final = (
     CipherSuite.TLS_AES_128_GCM_SHA256,
     CipherSuite.TLS_AES_256_GCM_SHA384,
     CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
+    # TLS 1.2: the same three, ECDSA before RSA, since its signatures cost the server a tenth.
+    CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 )
 
 # The hybrid first: what is recorded today must stay secret when quantum computers come (RFC 10024). secp521r1 costs ten
@@ -27,8 +35,8 @@ GROUPS: Final = (NamedGroup.X25519MLKEM768, NamedGroup.x25519, NamedGroup.secp25
 # against 8 microseconds); a client that counts microseconds sets groups=("x25519",).
 KEY_SHARES: Final = (NamedGroup.X25519MLKEM768, NamedGroup.x25519)
 
-# Signatures of the handshake, cheapest to verify and most common first. SHA-1 and PKCS #1 v1.5 do not exist in TLS 1.3
-# handshakes.
+# Signatures of the handshake, cheapest to verify and most common first. SHA-1 signs nothing. PKCS #1 v1.5 does not
+# exist in TLS 1.3 handshakes; in TLS 1.2 some servers can make nothing else.
 SCHEMES: Final = (
     SignatureScheme.ecdsa_secp256r1_sha256,
     SignatureScheme.ed25519,
@@ -44,6 +52,9 @@ SCHEMES: Final = (
     SignatureScheme.mldsa65,
     SignatureScheme.mldsa87,
     SignatureScheme.mldsa44,
+    SignatureScheme.rsa_pkcs1_sha256,
+    SignatureScheme.rsa_pkcs1_sha384,
+    SignatureScheme.rsa_pkcs1_sha512,
 )
 
 # Signatures inside certificates: what the path verifier can check. PKCS #1 v1.5 stays, since nearly every RSA CA signs
@@ -67,6 +78,13 @@ CERT_SCHEMES: Final = (
 # flight nothing.
 MIDDLEBOX_COMPATIBILITY: Final = True
 
+# Without the extended main secret the keys of TLS 1.2 are not bound to the handshake: two connections can be made to
+# share them (triple handshake, RFC 7627 1). OpenSSL has it since 1.1.0, of 2016.
+REQUIRE_EXTENDED_MAIN_SECRET: Final = True
+
+# A server that does not know RFC 5746 lets an attacker's data be taken for the beginning of ours.
+REQUIRE_RENEGOTIATION_INFO: Final = True
+
 # Longer than any honest handshake over a bad network, short enough that idle half-open connections do not pile up.
 HANDSHAKE_TIMEOUT_SECONDS: Final = 10.0
 
@@ -76,6 +94,9 @@ RELEASE_THRESHOLD_OCTETS: Final = 128 * 1024
 
 # The server's order counts: servers know their hardware, and clients hold no secret order.
 PREFER: Final = "server"
+
+# A peer whose version is refused learns why, as RFC 9846 E.2 asks; "silent" is for those that must learn nothing.
+ON_REJECT: Final = "alert"
 
 # Limits on what a peer may cost. Handshake sizes: a ClientHello with a hybrid share and a cookie has 2 KiB, chains with
 # ML-DSA 20 KiB.

@@ -189,6 +189,12 @@ class ProtocolVersionError(AlertError):
     alert, alert_name, code = 70, "protocol_version", "TLS-PROTOCOL_VERSION"
 
 
+class ForbiddenProtocol(ProtocolVersionError):
+    """The peer speaks SSL 2.0 or SSL 3.0, which no configuration can allow."""
+
+    code = "TLS-FORBIDDEN_PROTOCOL"
+
+
 class InsufficientSecurity(AlertError):
     alert, alert_name, code = 71, "insufficient_security", "TLS-INSUFFICIENT_SECURITY"
 

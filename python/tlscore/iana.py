@@ -252,15 +252,38 @@ class CipherSuite(Registry):
 
 
 class SuiteInfo:
-    """What a TLS 1.3 suite stands for. Here OpenSSL uses the IANA name."""
+    """What a suite stands for.
 
-    __slots__ = ("aead", "code", "hash", "hash_octets", "key_octets", "name", "openssl_name", "tag_octets")
+    `authentication` is the kind of key that the server of a TLS 1.2 suite must have, "ECDSA" or "RSA"; it is empty for
+    TLS 1.3, where OpenSSL uses the IANA name.
+    """
+
+    __slots__ = (
+        "aead",
+        "authentication",
+        "code",
+        "hash",
+        "hash_octets",
+        "key_octets",
+        "name",
+        "openssl_name",
+        "tag_octets",
+    )
 
     def __init__(
-        self, name: str, hash_name: Literal["sha256", "sha384"], aead: str, key_octets: int, tag_octets: int
+        self,
+        name: str,
+        hash_name: Literal["sha256", "sha384"],
+        aead: str,
+        key_octets: int,
+        tag_octets: int,
+        authentication: str = "",
+        openssl_name: str = "",
     ) -> None:
         self.code = CipherSuite.code_of(name)
-        self.name = self.openssl_name = name
+        self.name = name
+        self.openssl_name = openssl_name or name
+        self.authentication = authentication
         self.hash = hash_name
         self.hash_octets = 32 if hash_name == "sha256" else 48
         self.aead = aead
@@ -279,6 +302,31 @@ SUITES13: Final[dict[int, SuiteInfo]] = {
         SuiteInfo("TLS_CHACHA20_POLY1305_SHA256", "sha256", "CHACHA20-POLY1305", 32, 16),
         SuiteInfo("TLS_AES_128_CCM_SHA256", "sha256", "AES-128-CCM", 16, 16),
         SuiteInfo("TLS_AES_128_CCM_8_SHA256", "sha256", "AES-128-CCM-8", 16, 8),
+    )
+}
+
+SUITES12: Final[dict[int, SuiteInfo]] = {
+    suite.code: suite
+    for suite in (
+        SuiteInfo(
+            f"TLS_ECDHE_{key}_WITH_{encryption}",
+            "sha384" if encryption.endswith("SHA384") else "sha256",
+            aead,
+            32 if "128" not in aead else 16,
+            8 if aead.endswith("-8") else 16,
+            key,
+            f"ECDHE-{key}-{openssl_name}",
+        )
+        for encryption, aead, openssl_name, keys in (
+            ("AES_128_GCM_SHA256", "AES-128-GCM", "AES128-GCM-SHA256", ("ECDSA", "RSA")),
+            ("AES_256_GCM_SHA384", "AES-256-GCM", "AES256-GCM-SHA384", ("ECDSA", "RSA")),
+            ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305", "CHACHA20-POLY1305", ("ECDSA", "RSA")),
+            ("AES_128_CCM", "AES-128-CCM", "AES128-CCM", ("ECDSA",)),
+            ("AES_256_CCM", "AES-256-CCM", "AES256-CCM", ("ECDSA",)),
+            ("AES_128_CCM_8", "AES-128-CCM-8", "AES128-CCM8", ("ECDSA",)),
+            ("AES_256_CCM_8", "AES-256-CCM-8", "AES256-CCM8", ("ECDSA",)),
+        )
+        for key in keys
     )
 }
 
@@ -508,6 +556,15 @@ class CertificateType(Registry):
     X509 = 0
     OpenPGP = 1
     RawPublicKey = 2
+
+
+class ClientCertificateType(Registry):
+    """Kinds of client certificates that a TLS 1.2 server asks for; what RFC 8422 and this library have of them."""
+
+    _DIGITS = 2
+    _FACTS = (("RFC 5246", "legacy", "rsa_sign"), ("RFC 8422", "legacy", "ecdsa_sign"))
+    rsa_sign = 1
+    ecdsa_sign = 64
 
 
 class CertificateStatusType(Registry):

@@ -4,8 +4,7 @@ preference, and how it judges certificates.
 A policy never changes once it has its date: a better one gets a new date, and `DEFAULT` names the current one. Single
 fields can be changed for one configuration (`suites=`, `groups=` and so on) or for a policy of one's own
 (`DEFAULT.replace(name=..., suites=...)`). What is implemented, in contrast to what is registered, stands in the
-`IMPLEMENTED_` tuples. This release has TLS 1.3 only, and so have the policies: what a guideline says about TLS 1.2 is
-not in them.
+`IMPLEMENTED_` tuples. Of what a guideline says about TLS 1.2, the policies have the suites with ECDHE and AEADs.
 """
 
 from typing import Final
@@ -13,11 +12,11 @@ from typing import Final
 from tlscore import defaults
 from tlscore.certs.policy import CertificatePolicy
 from tlscore.errors import unknown_keyword
-from tlscore.iana import SUITES13, CipherSuite, NamedGroup, ProtocolVersion, Registry, SignatureScheme
+from tlscore.iana import SUITES12, SUITES13, CipherSuite, NamedGroup, ProtocolVersion, Registry, SignatureScheme
 from tlscore.record import Record
 
-IMPLEMENTED_VERSIONS: Final = (ProtocolVersion.TLS13,)
-IMPLEMENTED_SUITES: Final = tuple(SUITES13)
+IMPLEMENTED_VERSIONS: Final = (ProtocolVersion.TLS13, ProtocolVersion.TLS12)
+IMPLEMENTED_SUITES: Final = (*SUITES13, *SUITES12)
 IMPLEMENTED_GROUPS: Final = (
     NamedGroup.x25519,
     NamedGroup.secp256r1,
@@ -88,7 +87,7 @@ DEFAULT: Final = Policy(
     cert_schemes=defaults.CERT_SCHEMES,
 )
 
-_AES_128, _AES_256, _CHACHA20 = defaults.SUITES
+_AES_128, _AES_256, _CHACHA20 = defaults.SUITES[:3]
 _P256, _P384, _P521 = (
     SignatureScheme.ecdsa_secp256r1_sha256,
     SignatureScheme.ecdsa_secp384r1_sha384,
@@ -105,19 +104,28 @@ _RSA_PKCS1: Final = (
     SignatureScheme.rsa_pkcs1_sha512,
 )
 
-# For both ends in one hand: 256-bit keys and hybrids first, RSA from 3,072 bits, no wildcards, certificates as the
-# CA/Browser Forum's profile has them, key files that nobody else can read.
+_SCHEMES13: Final = tuple(one for one in defaults.SCHEMES if one not in _RSA_PKCS1)
+
+# For both ends in one hand: TLS 1.3 alone, 256-bit keys and hybrids first, RSA from 3,072 bits, no wildcards,
+# certificates as the CA/Browser Forum's profile has them, key files that nobody else can read.
 HARDENED: Final = DEFAULT.replace(
     name="hardened",
+    versions=(ProtocolVersion.TLS13,),
     suites=(_AES_256, _CHACHA20, _AES_128),
     groups=(NamedGroup.X25519MLKEM768, NamedGroup.SecP384r1MLKEM1024, NamedGroup.x25519, NamedGroup.secp384r1),
+    schemes=_SCHEMES13,
     certificate_policy=CertificatePolicy(wildcards="refuse", min_rsa_bits=3072, strict=True),
 )
-# For old or odd peers: everything that TLS 1.3 allows and is sound, and a ClientHello that fits into one packet, since
+# For old or odd peers: everything that is there and is sound, and a ClientHello that fits into one packet, since
 # some middleboxes lose longer ones. Nothing weak is in it; CCM_8, whose tag has 64 bits, is for constrained devices.
 COMPAT: Final = DEFAULT.replace(
     name="compat",
-    suites=(*defaults.SUITES, CipherSuite.TLS_AES_128_CCM_SHA256),
+    suites=(
+        *defaults.SUITES,
+        CipherSuite.TLS_AES_128_CCM_SHA256,
+        CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
+        CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CCM,
+    ),
     groups=(*defaults.GROUPS, NamedGroup.secp521r1),
     key_shares=(NamedGroup.x25519,),
     cert_schemes=IMPLEMENTED_CERT_SCHEMES,
@@ -134,9 +142,12 @@ MOZILLA_MODERN: Final = Policy(
     schemes=(_P256, _P384),
     cert_schemes=(_P256, _P384, *_RSA_PSS, *_RSA_PKCS1),
 )
-# The TLS 1.3 half of Mozilla's intermediate configuration: RSA certificates too.
+# Mozilla's intermediate configuration: TLS 1.2 and RSA certificates too. Its two finite-field suites do not exist here.
 MOZILLA_INTERMEDIATE: Final = MOZILLA_MODERN.replace(
-    name="mozilla_intermediate", schemes=(_P256, _P384, *_RSA_PSS), cert_schemes=(_P256, _P384, *_RSA_PSS, *_RSA_PKCS1)
+    name="mozilla_intermediate",
+    versions=(ProtocolVersion.TLS13, ProtocolVersion.TLS12),
+    suites=defaults.SUITES,
+    schemes=(_P256, _P384, *_RSA_PSS, *_RSA_PKCS1),
 )
 # NSA's CNSA 2.0 in its profile for TLS 1.3 (draft-becker-cnsa2-tls-profile): AES-256, ML-KEM-1024, ML-DSA-87.
 CNSA2: Final = Policy(
@@ -154,8 +165,16 @@ CNSA2: Final = Policy(
 FIPS_ALGORITHMS: Final = Policy(
     name="fips_algorithms",
     date="2026-11-24",
-    versions=(ProtocolVersion.TLS13,),
-    suites=(_AES_128, _AES_256, CipherSuite.TLS_AES_128_CCM_SHA256),
+    versions=(ProtocolVersion.TLS13, ProtocolVersion.TLS12),
+    suites=(
+        _AES_128,
+        _AES_256,
+        CipherSuite.TLS_AES_128_CCM_SHA256,
+        CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        CipherSuite.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    ),
     groups=(
         NamedGroup.SecP256r1MLKEM768,
         NamedGroup.SecP384r1MLKEM1024,

@@ -116,7 +116,7 @@ def _code(field: str, member: object, registry: type[Registry], implemented: tup
         try:
             code = registry.code_of(member)
         except KeyError:
-            raise unknown_keyword(field, member, names) from None
+            code = _code_for_other_name(field, member, names)
     elif isinstance(member, int) and not isinstance(member, bool):
         code = member
     else:
@@ -133,8 +133,26 @@ def _code(field: str, member: object, registry: type[Registry], implemented: tup
     return code
 
 
+def _code_for_other_name(field: str, member: str, names: tuple[str, ...]) -> int:
+    """The code for a name that the registry of constants does not have: suites have OpenSSL names too."""
+    if field == "suites":
+        from tlscore import suites
+
+        found = suites.find(member)
+        if found is not None and found.status == "never":
+            raise ConfigError(
+                f"suites names {found.name}, which is never used: {found.why}",
+                remedy="leave it out",
+                code="TLS-CONFIG-FORBIDDEN_SUITE",
+            )
+        if found is not None:
+            return found.code
+    raise unknown_keyword(field, member, names) from None
+
+
 def versions(value: object, implemented: tuple[int, ...]) -> tuple[int, ...]:
-    """Versions from "1.3", "TLSv1.3" or codes; one may stand alone, since that is how one version is demanded."""
+    """Versions from "1.3", "TLSv1.3" or codes, newest first; one may stand alone, since that is how one version is
+    demanded."""
     members = (value,) if isinstance(value, (str, int)) else _items("versions", value, '("1.3",)')
     if not members:
         raise ConfigError(
@@ -146,25 +164,31 @@ def versions(value: object, implemented: tuple[int, ...]) -> tuple[int, ...]:
         if code is None and member in _OLD_VERSIONS:
             raise ConfigError(
                 f"versions names {member}, which must not be negotiated any more",
-                remedy='give "1.3"',
+                remedy='give "1.3" or "1.2"',
                 section="RFC 9846 E.5",
                 code="TLS-CONFIG-FORBIDDEN_VERSION",
             )
         if code not in implemented:
             raise ConfigError(
                 f"versions names {escape(str(member), 40)}, which is not available in this version of tlscore",
-                remedy='give "1.3"',
+                remedy='give "1.3" or "1.2"',
                 code="TLS-CONFIG-NOT_AVAILABLE",
             )
         found.append(code)
-    return tuple(dict.fromkeys(found))
+    return tuple(sorted(set(found), reverse=True))
 
 
-def key_shares(value: object, groups: tuple[int, ...], shares: tuple[int, ...]) -> tuple[int, ...]:
+def key_shares(
+    value: object, groups: tuple[int, ...], shares: tuple[int, ...], versions: tuple[int, ...]
+) -> tuple[int, ...]:
     """The groups that a client sends shares for: a subset of `groups`, in their order; an empty list asks the server to
-    choose."""
-    from tlscore.iana import NamedGroup
+    choose. Without TLS 1.3 there are none."""
+    from tlscore.iana import NamedGroup, ProtocolVersion
 
+    if ProtocolVersion.TLS13 not in versions:
+        if value:
+            raise ConfigError("key_shares are given, but TLS 1.3 is not enabled", remedy="leave key_shares out")
+        return ()
     if value is None:
         return tuple(group for group in groups if group in shares) or groups[:1]
     chosen = codes("key_shares", value, NamedGroup, groups, empty=True)

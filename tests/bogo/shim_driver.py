@@ -112,6 +112,7 @@ def client_of(flags: Flags) -> Connection:
     config = ClientConfig(
         authentication=authentication,
         identities=identities,
+        versions="1.3",
         alpn=alpn_list(flags.text("advertise-alpn")),
         revocation=REVOCATION if flags.text("trust-cert") else None,
         grease=flags.on("enable-grease"),
@@ -141,6 +142,7 @@ def server_of(flags: Flags) -> Connection:
         settings["advertise_cas"] = False
     config = ServerConfig(
         identities=identities,
+        versions="1.3",
         client_auth=client_auth,
         alpn=alpn,
         prefer="server" if flags.on("server-preference") else "client",

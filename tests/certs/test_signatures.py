@@ -61,6 +61,50 @@ def test_scheme_without_place_in_tls13_handshakes_is_illegal(scheme: int) -> Non
         signatures.verify(make_key("rsa2048").public_key(), scheme, b"x" * 256, DATA)
 
 
+KEYS12 = {
+    "p256": "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 ecdsa_secp521r1_sha512",
+    "p384": "ecdsa_secp384r1_sha384 ecdsa_secp256r1_sha256 ecdsa_secp521r1_sha512",
+    "p521": "ecdsa_secp521r1_sha512 ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384",
+    "rsa2048": "rsa_pss_rsae_sha256 rsa_pss_rsae_sha384 rsa_pss_rsae_sha512"
+    " rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512",
+    "ed25519": "ed25519",
+    "ed448": "ed448",
+    "mldsa44": "",
+}
+
+
+@pytest.mark.parametrize("kind", KEYS12)
+def test_key_signs_and_verifies_with_each_of_its_schemes_of_tls12(kind: str) -> None:
+    """RFC 5246 4.7, RFC 8422 5.10: any curve with any hash, PKCS #1 v1.5, no SHA-1."""
+    key = make_key(kind)
+    codes = signatures.schemes12(signatures.schemes_for(key.public_key()))
+    assert list(map(SignatureScheme.name_of, codes)) == KEYS12[kind].split()
+    for scheme in codes:
+        signature = signatures.sign(key, scheme, DATA, None, True)
+        signatures.verify(key.public_key(), scheme, signature, DATA, True)
+        with pytest.raises(errors.DecryptError):
+            signatures.verify(key.public_key(), scheme, signature, DATA + b"x", True)
+        if SignatureScheme.name_of(scheme) not in KEYS[kind]:
+            # What only TLS 1.2 has is nothing to the rules of TLS 1.3.
+            with pytest.raises(errors.IllegalParameter):
+                signatures.verify(key.public_key(), scheme, signature, DATA)
+            with pytest.raises(errors.InternalError):
+                signatures.sign(key, scheme, DATA)
+    for wrong in (SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1):
+        with pytest.raises(errors.IllegalParameter):
+            signatures.verify(key.public_key(), wrong, b"x", DATA, True)
+
+
+def test_kinds_of_keys_are_those_of_the_suites() -> None:
+    kinds = {kind: signatures.key_kind(signatures.schemes_for(make_key(kind).public_key())) for kind in KEYS12}
+    assert {kind for kind, name in kinds.items() if name == "ECDSA"} == {"p256", "p384", "p521", "ed25519", "ed448"}
+    assert kinds["rsa2048"] == "RSA"
+    assert kinds["mldsa44"] == ""
+    assert signatures.key_kind(()) == ""
+    assert signatures.curve_of(signatures.schemes_for(make_key("p384").public_key())) == "secp384r1"
+    assert signatures.curve_of(signatures.schemes_for(make_key("ed25519").public_key())) == ""
+
+
 def test_rsa_signature_that_came_out_wrong_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault in one half of RSA-CRT gives a signature that factors the modulus."""
     key = make_key("rsa2048")

@@ -7,13 +7,16 @@ from tlscore.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureSche
 POLICY = {
     "name": "default",
     "date": "2026-11-24",
-    "versions": "TLS13",
-    "suites": "TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256",
+    "versions": "TLS13 TLS12",
+    "suites": "TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256"
+    " TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+    " TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"
+    " TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
     "groups": "X25519MLKEM768 x25519 secp256r1 secp384r1",
     "key_shares": "X25519MLKEM768 x25519",
     "schemes": "ecdsa_secp256r1_sha256 ed25519 rsa_pss_rsae_sha256 ecdsa_secp384r1_sha384 rsa_pss_rsae_sha384"
     " rsa_pss_rsae_sha512 rsa_pss_pss_sha256 rsa_pss_pss_sha384 rsa_pss_pss_sha512 ecdsa_secp521r1_sha512 ed448"
-    " mldsa65 mldsa87 mldsa44",
+    " mldsa65 mldsa87 mldsa44 rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512",
     "cert_schemes": "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 ecdsa_secp521r1_sha512 rsa_pss_rsae_sha256"
     " rsa_pss_rsae_sha384 rsa_pss_rsae_sha512 rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512 mldsa44 mldsa65"
     " mldsa87",
@@ -32,12 +35,14 @@ COMMON = {
     "record_size_limit": None,
     "padding": "Padding(kind='none', value=0)",
     "middlebox_compatibility": True,
+    "require_extended_main_secret": True,
     "key_log": None,
     "handshake_timeout": 10.0,
     "limits": "Limits(client_hello=16384, certificate=131072, message=65536, empty_records=32, warning_alerts=4,"
     " key_updates=32, post_handshake_messages=32, change_cipher_specs=2, rekey_records=16777216)",
     "clock": None,
     "interpreter_release_threshold": 131072,
+    "on_reject": "alert",
 }
 CLIENT = {
     "grease": False,
@@ -45,6 +50,7 @@ CLIENT = {
     "post_handshake_auth": False,
     "confirm_client_auth": False,
     "send_certificate_authorities": False,
+    "require_renegotiation_info": True,
 }
 SERVER = {
     "names": (),

@@ -69,7 +69,7 @@ def share(group=X25519):
     ids=str,
 )
 def test_server_checks_the_fields_of_the_client_hello(server_config, fields, expected):
-    server, raw = server_config.connection(), RawClient()
+    server, raw = server_config.replace(versions="1.3").connection(), RawClient()
     raw.hello(raw.hello_message(**fields))
     refuses(server, raw, expected)
 
@@ -104,7 +104,7 @@ GROUPS, SCHEMES, SHARES, VERSIONS = 10, 13, 51, 43
     ids=str,
 )
 def test_server_checks_the_extensions_of_the_client_hello(server_config, values, drop, expected):
-    server, raw = server_config.connection(), RawClient()
+    server, raw = server_config.replace(versions="1.3").connection(), RawClient()
     raw.hello(raw.hello_message(*values, drop=drop))
     refuses(server, raw, expected)
 
@@ -139,7 +139,7 @@ def test_server_signs_nothing_for_a_client_hello_that_it_refuses(issued):
 
 
 def test_server_names_both_lists_of_versions(server_config):
-    server, raw = server_config.connection(), RawClient()
+    server, raw = server_config.replace(versions="1.3").connection(), RawClient()
     raw.hello(raw.hello_message(SupportedVersions((0x0303, 0x0302))))
     text = str(refuses(server, raw, errors.ProtocolVersionError))
     assert "TLS12, TLS11" in text
@@ -238,7 +238,7 @@ def test_every_truncated_client_hello_is_refused_at_once(server_config):
     whole = encode(raw.hello_message(Alpn((b"h2",)), ServerName(b"example.org")))
     for at in range(4, len(whole)):
         cut = whole[:1] + (at - 4).to_bytes(3, "big") + whole[4:at]
-        sender, server = RawClient(), server_config.connection()
+        sender, server = RawClient(), server_config.replace(versions="1.3").connection()
         sender.send(cut)
         error = failure(server.receive, sender.wire())
         assert isinstance(error, errors.AlertError), at
@@ -475,7 +475,7 @@ def test_change_cipher_spec_only_in_its_slot(server_config):
 
 
 def test_hello_without_extensions_block_is_an_old_client(server_config):
-    server, raw = server_config.connection(), RawClient()
+    server, raw = server_config.replace(versions="1.3").connection(), RawClient()
     octets = encode(ClientHello(0x0303, bytes(32), b"", (0xC02F,), b"\0", Extensions()))[:-2]
     raw.send(octets[:1] + (len(octets) - 4).to_bytes(3, "big") + octets[4:])
     refuses(server, raw, errors.ProtocolVersionError)

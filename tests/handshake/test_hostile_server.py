@@ -106,7 +106,8 @@ SHARE = KeyShareServerHello(KeyShareEntry(X25519, bytes(range(32))))
     ],
     ids=str,
 )
-def test_client_checks_the_extensions_of_the_server_hello(client, issued, values, expected):
+def test_client_checks_the_extensions_of_the_server_hello(client_config, issued, values, expected):
+    client = client_config.replace(versions="1.3").connection("example.org")
     raw = RawServer(issued, client)
     raw.send(raw.hello_message(extensions=Extensions(values)))
     refuses(client, raw, expected)
@@ -119,7 +120,8 @@ def test_client_sees_the_downgrade_sentinel(client, issued, sentinel):
     assert refuses(client, raw, errors.IllegalParameter).code == "TLS-DOWNGRADE"
 
 
-def test_client_names_the_version_of_an_old_server(client, issued):
+def test_client_names_the_version_of_an_old_server(client_config, issued):
+    client = client_config.replace(versions="1.3").connection("example.org")
     raw = RawServer(issued, client)
     raw.send(raw.hello_message(cipher_suite=0xC02F, extensions=Extensions([UnknownExtension(0xFF01, b"\0")])))
     text = str(refuses(client, raw, errors.ProtocolVersionError))

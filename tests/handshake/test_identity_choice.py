@@ -99,11 +99,11 @@ def test_resolver_sees_the_whole_hello_and_chooses(identities: dict[str, Identit
     assert hello.alpn == ("h2",)
     assert hello.suites == connection_suites()
     assert hello.groups == (0x1D,)
-    assert hello.versions == (0x0304,)
+    assert hello.versions == (0x0304, 0x0303)
     assert SignatureScheme.ed25519 in hello.schemes
     assert SignatureScheme.rsa_pkcs1_sha256 in hello.cert_schemes
     assert hello.authorities == trust.names
-    assert hello.ja4.startswith("t13d03")
+    assert hello.ja4.startswith("t13d09")
     assert hello.ja4[8:10] == "h2"
 
 

@@ -341,11 +341,11 @@ def test_server_reports_truncation_when_gnutls_is_killed(pki, gnutls_cli):
 def test_both_see_the_alert_when_gnutls_speaks_tls_1_2_only(pki, gnutls_serv, gnutls_cli, tmp_path):
     old = priority(versions=("1.2",))
     with gnutls_serv("--disable-client-cert", old) as server:
-        error = refused(server.connect, pki.client_config())
+        error = refused(server.connect, pki.client_config(versions="1.3"))
     # GnuTLS does not look at supported_versions where it speaks TLS 1.2 only: it finds no suite of its own.
     assert type(error) is errors.HandshakeFailure
     assert error.sender == "peer"
-    with serve(pki.server_config()) as server, gnutls_cli(server.port, old) as client:
+    with serve(pki.server_config(versions="1.3")) as server, gnutls_cli(server.port, old) as client:
         error = server.error()
         assert client.wait() != 0
         assert "Error in protocol version" in client.text + (tmp_path / "gnutls-cli.log").read_text()

@@ -118,7 +118,7 @@ def test_client_is_told_when_the_server_speaks_tls_1_2_only(pki):
     context = pki.ssl_server()
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
     with serve_ssl(context) as server:
-        error = refused(server.connect, pki.client_config())
+        error = refused(server.connect, pki.client_config(versions="1.3"))
         assert "UNSUPPORTED_PROTOCOL" in server.error().reason
     assert type(error) is errors.ProtocolVersionError
     assert (error.sender, error.alert_received) == ("peer", 70)
@@ -127,7 +127,7 @@ def test_client_is_told_when_the_server_speaks_tls_1_2_only(pki):
 def test_server_refuses_when_the_client_speaks_tls_1_2_only(pki):
     context = pki.ssl_client()
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with serve(pki.server_config()) as server:
+    with serve(pki.server_config(versions="1.3")) as server:
         theirs = refused(wrap_ssl, context, server.dial(), server_hostname=NAME)
         error = server.error()
     assert type(error) is errors.ProtocolVersionError

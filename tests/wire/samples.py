@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tlscore import wire as w
-from tlscore.wire.extensions import CH, CR, CT, EE, EXTENSIONS, HRR, MESSAGES_WITH_EXTENSIONS, NST, SH
+from tlscore.wire.extensions import CH, CR, CT, EE, EXTENSIONS, HRR, MESSAGES_WITH_EXTENSIONS, NST, SH, SH12
 
 X25519 = w.KeyShareEntry(0x001D, bytes(range(32)))
 
@@ -16,6 +16,7 @@ EXTENSION_SAMPLES: dict[type[w.Extension], w.Extension] = {
         w.MaxFragmentLength(4),
         w.StatusRequest(),
         w.StatusRequestCertificateRequest(),
+        w.StatusRequestServerHello(),
         w.CertificateStatus(1, b"an OCSP response"),
         w.SupportedGroups((0x11EC, 0x001D, 0x0017)),
         w.EcPointFormats((0,)),
@@ -50,7 +51,7 @@ EXTENSION_SAMPLES: dict[type[w.Extension], w.Extension] = {
 
 def placed(forms: dict[str, type[w.Extension]], message: str) -> w.Extension:
     """The sample of an extension as it stands in `message`."""
-    if message == EE and forms[EE] is w.ServerName:
+    if message in (EE, SH12) and forms[message] is w.ServerName:
         return w.ServerName(None)
     return EXTENSION_SAMPLES[forms[message]]
 
@@ -74,6 +75,7 @@ def around(message: str, extensions: w.Extensions) -> w.Message:
         CR: w.CertificateRequest(b"context", extensions),
         CT: w.Certificate(b"context", (w.CertificateEntry(b"certificate", extensions),)),
         NST: w.NewSessionTicket(604800, 1, b"nonce", b"ticket", extensions),
+        SH12: w.ServerHello12(0x0303, bytes(range(32)), session, 0xC02B, 0, extensions),
     }
     return makers[message]
 
@@ -159,11 +161,11 @@ def blocks(message: str) -> st.SearchStrategy[w.Extensions]:
         if message in forms:
             cls = forms[message]
             one = EXTENSION_STRATEGIES.get(cls, st.just(placed(forms, message)))
-            if message == EE and cls in (w.ServerName, w.Alpn):
+            if message in (EE, SH12) and cls in (w.ServerName, w.Alpn):
                 one = st.just(placed(forms, message))
             choices.append(one)
     values = st.lists(st.one_of(choices), max_size=8, unique_by=lambda value: value.code)
-    if message == HRR:
+    if message in (HRR, SH):
         values = values.map(lambda found: [value for value in found if value.code != 43] + [w.SelectedVersion(0x0304)])
     return values.map(lambda found: w.Extensions(sorted(found, key=lambda value: value.code == 41)))
 
@@ -173,6 +175,7 @@ MESSAGE_STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     CH: st.builds(w.ClientHello, u16, random, some(0, 32), many(u16), some(1, 255), blocks(CH)),
     SH: st.builds(w.ServerHello, u16, random, some(0, 32), u16, u8, blocks(SH)),
     HRR: st.builds(w.HelloRetryRequest, u16, st.just(w.HRR_RANDOM), some(0, 32), u16, u8, blocks(HRR)),
+    SH12: st.builds(w.ServerHello12, u16, random, some(0, 32), u16, u8, blocks(SH12)),
     EE: st.builds(w.EncryptedExtensions, blocks(EE)),
     CR: st.builds(w.CertificateRequest, some(0, 255), blocks(CR)),
     CT: st.builds(w.Certificate, some(0, 255), many(st.builds(w.CertificateEntry, some(1), blocks(CT)), 0)),

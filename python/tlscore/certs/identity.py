@@ -39,7 +39,8 @@ class Identity:
     """A certificate chain with its key.
 
     `chain` are DER certificates, own first, without a root; `names` the DNS names of the own one; `issuers` the DER
-    names of all issuers of the chain; `schemes` what the key can sign in TLS 1.3, preferred first; `roles` what the
+    names of all issuers of the chain; `schemes` what the key can sign in TLS 1.3, preferred first, `schemes12` in TLS
+    1.2; `kind` which suites of TLS 1.2 it serves: "ECDSA", "RSA" or, for keys of TLS 1.3 alone, ""; `roles` what the
     certificate is for ("server", "client"); `notes` what was noticed when it was loaded; `exposed` says who else can
     read the key's file, None where nobody can; `signed_with` the schemes of each signature of the chain.
     """
@@ -53,10 +54,12 @@ class Identity:
         "chain",
         "exposed",
         "issuers",
+        "kind",
         "names",
         "notes",
         "roles",
         "schemes",
+        "schemes12",
         "signed_with",
         "staple",
     )
@@ -66,6 +69,8 @@ class Identity:
     names: tuple[str, ...]
     issuers: tuple[bytes, ...]
     schemes: tuple[int, ...]
+    schemes12: tuple[int, ...]
+    kind: str
     signed_with: tuple[frozenset[int], ...]
     roles: tuple[str, ...]
     notes: tuple[Note, ...]
@@ -107,6 +112,12 @@ class Identity:
         usable = signatures.schemes_for(public, leaf.public_key_algorithm_oid.dotted_string)
         asked = None if own else getattr(key, "schemes", None)
         self.schemes = usable if asked is None else tuple(scheme for scheme in usable if scheme in tuple(asked))
+        # A signer that does not say what it makes was written for TLS 1.3; its schemes exist in TLS 1.2 too.
+        older = signatures.schemes12(usable)
+        self.schemes12 = (
+            older if own else tuple(scheme for scheme in older if scheme in (usable if asked is None else tuple(asked)))
+        )
+        self.kind = signatures.key_kind(usable)
         if not self.schemes:
             raise ConfigError(
                 f"the key of {origin} can make no signature that TLS 1.3 has",
@@ -186,15 +197,19 @@ class Identity:
             return cls(chain, signer)
         return cls.load(chain, signer)
 
-    def sign(self, scheme: int, data: bytes) -> bytes:
-        """Sign the content of a CertificateVerify; the signature has been checked where a fault could betray the
-        key."""
+    @property
+    def curve(self) -> str:
+        """The curve of an ECDSA key by its IANA name, empty for others."""
+        return signatures.curve_of(self.schemes)
+
+    def sign(self, scheme: int, data: bytes, *, tls12: bool = False) -> bytes:
+        """Sign the content of a handshake signature; it has been checked where a fault could betray the key."""
         if not self._sign_checked:
-            return signatures.sign(self._private, scheme, data, self._public)
+            return signatures.sign(self._private, scheme, data, self._public, tls12)
         signature: bytes = self._private.sign(scheme, data)
         if not isinstance(signature, bytes):
             return signature
-        return signatures.checked(self._public, scheme, signature, data)
+        return signatures.checked(self._public, scheme, signature, data, tls12)
 
     def matches_name(self, name: str) -> bool:
         """Whether the certificate lists a DNS name (lower case, A-labels), by itself or through a wildcard."""

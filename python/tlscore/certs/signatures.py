@@ -3,7 +3,8 @@
 All of it is the `cryptography` package; here stand the tables from TLS 1.3 code points to its objects. Padding and hash
 objects are made once: they are stateless, and making them costs as much as a tenth of a P-256 signature. In TLS 1.3 a
 curve belongs to a scheme (ecdsa_secp256r1_sha256 is P-256 only), and an RSA key says by its OID whether it signs as
-rsa_pss_rsae or as rsa_pss_pss.
+rsa_pss_rsae or as rsa_pss_pss. In TLS 1.2 the same code points say hash and algorithm alone: any curve goes with any
+hash, and PKCS #1 v1.5 signs too. SHA-1 and MD5 sign nothing.
 """
 
 from __future__ import annotations
@@ -73,6 +74,12 @@ _PADDINGS: Final = {
     for schemes in (_RSAE, _RSA_PSS)
     for scheme, algorithm in zip(schemes, (_SHA256, _SHA384, _SHA512), strict=True)
 }
+# TLS 1.2 alone: PKCS #1 v1.5 signs handshakes there (RFC 5246 4.7).
+_PKCS1: Final = {
+    SignatureScheme.rsa_pkcs1_sha256: (padding.PKCS1v15(), _SHA256),
+    SignatureScheme.rsa_pkcs1_sha384: (padding.PKCS1v15(), _SHA384),
+    SignatureScheme.rsa_pkcs1_sha512: (padding.PKCS1v15(), _SHA512),
+}
 # Keys that sign in one way only, with the public and private classes that tell them.
 _FIXED: Final[dict[int, tuple[type[Any], type[Any]]]] = {
     SignatureScheme.ed25519: (ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey),
@@ -81,6 +88,7 @@ _FIXED: Final[dict[int, tuple[type[Any], type[Any]]]] = {
     SignatureScheme.mldsa65: (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey),
     SignatureScheme.mldsa87: (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey),
 }
+_EDWARDS: Final = (SignatureScheme.ed25519, SignatureScheme.ed448)
 _SIGNATURE_OIDS: Final = {
     oid: frozenset((scheme,))
     for oid, scheme in (
@@ -126,6 +134,19 @@ def schemes_for(public_key: object, key_oid: str = "") -> tuple[int, ...]:
     return ()
 
 
+def schemes12(schemes13: tuple[int, ...]) -> tuple[int, ...]:
+    """Schemes that a key can make in TLS 1.2, preferred first, by those that it can make in TLS 1.3."""
+    if not schemes13:
+        return ()
+    if schemes13[0] in _ECDSA:
+        # RFC 9846 4.3.3 on TLS 1.2: "ECDSA signature schemes [...] do not constrain the signing curve".
+        return (*schemes13, *(scheme for scheme in _ECDSA if scheme not in schemes13))
+    if schemes13[0] in _RSAE:
+        return (*schemes13, *_PKCS1)
+    # RFC 8422 5.10 has Ed25519 and Ed448; ML-DSA exists in TLS 1.3 alone.
+    return tuple(scheme for scheme in schemes13 if scheme in _PADDINGS or scheme in _EDWARDS)
+
+
 def schemes_signing(certificate: x509.Certificate) -> frozenset[int]:
     """The names that the signature on a certificate has in signature_algorithms_cert; empty for one that has none."""
     oid = certificate.signature_algorithm_oid
@@ -140,23 +161,35 @@ def schemes_signing(certificate: x509.Certificate) -> frozenset[int]:
     return frozenset(scheme for scheme, (_, own) in _PADDINGS.items() if own.name == digest.name)
 
 
-def verify(public_key: PublicKey, scheme: int, signature: bytes, data: bytes) -> None:
-    """Check a CertificateVerify signature.
+def key_kind(schemes13: tuple[int, ...]) -> str:
+    """The kind of key that TLS 1.2 suites speak of: "ECDSA" (Edwards curves too, RFC 8422 5.10), "RSA" or neither."""
+    first = schemes13[0] if schemes13 else 0
+    return "RSA" if first in _PADDINGS else "ECDSA" if first in _ECDSA or first in _EDWARDS else ""
 
-    Takes:    scheme: one that schemes_for(public_key) lists; the handshake has checked that it was offered.
+
+def curve_of(schemes13: tuple[int, ...]) -> str:
+    """The name of the curve of an ECDSA key, empty for others."""
+    return _ECDSA[schemes13[0]][0] if schemes13 and schemes13[0] in _ECDSA else ""
+
+
+def verify(public_key: PublicKey, scheme: int, signature: bytes, data: bytes, tls12: bool = False) -> None:
+    """Check a signature of the handshake.
+
+    Takes:    scheme: one that schemes_for(public_key) lists, or schemes12 of that; the handshake has checked that it
+              was offered.
     Raises:   DecryptError if the signature is wrong; IllegalParameter if key and scheme do not go together.
-    Source:   RFC 9846 section 4.5.2.
+    Source:   RFC 9846 section 4.5.2, RFC 5246 section 4.7.
     """
     key: Any = public_key
     try:
         if scheme in _ECDSA:
             curve, algorithm = _ECDSA[scheme]
-            if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == curve:
+            if isinstance(key, ec.EllipticCurvePublicKey) and (tls12 or key.curve.name == curve):
                 key.verify(signature, data, algorithm)
                 return
-        elif scheme in _PADDINGS:
+        elif scheme in _PADDINGS or (tls12 and scheme in _PKCS1):
             if isinstance(key, rsa.RSAPublicKey):
-                key.verify(signature, data, *_PADDINGS[scheme])
+                key.verify(signature, data, *(_PADDINGS.get(scheme) or _PKCS1[scheme]))
                 return
         elif scheme in _FIXED and isinstance(key, _FIXED[scheme][0]):
             key.verify(signature, data)
@@ -176,14 +209,21 @@ def verify(public_key: PublicKey, scheme: int, signature: bytes, data: bytes) ->
     )
 
 
-def sign(private_key: PrivateKey, scheme: int, data: bytes, public_key: PublicKey | None = None) -> bytes:
+def sign(
+    private_key: PrivateKey, scheme: int, data: bytes, public_key: PublicKey | None = None, tls12: bool = False
+) -> bytes:
     """Sign with a key of the `cryptography` package. An RSA signature is checked before it is given out."""
     key: Any = private_key
     signature: bytes
-    if scheme in _ECDSA and isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == _ECDSA[scheme][0]:
+    if (
+        scheme in _ECDSA
+        and isinstance(key, ec.EllipticCurvePrivateKey)
+        and (tls12 or key.curve.name == _ECDSA[scheme][0])
+    ):
         signature = key.sign(data, _ECDSA[scheme][1])
-    elif scheme in _PADDINGS and isinstance(key, rsa.RSAPrivateKey):
-        signature = checked(public_key or key.public_key(), scheme, key.sign(data, *_PADDINGS[scheme]), data)
+    elif (scheme in _PADDINGS or (tls12 and scheme in _PKCS1)) and isinstance(key, rsa.RSAPrivateKey):
+        made = key.sign(data, *(_PADDINGS.get(scheme) or _PKCS1[scheme]))
+        signature = checked(public_key or key.public_key(), scheme, made, data, tls12)
     elif scheme in _FIXED and isinstance(key, _FIXED[scheme][1]):
         signature = key.sign(data)
     else:
@@ -191,11 +231,11 @@ def sign(private_key: PrivateKey, scheme: int, data: bytes, public_key: PublicKe
     return signature
 
 
-def checked(public_key: Any, scheme: int, signature: bytes, data: bytes) -> bytes:
+def checked(public_key: Any, scheme: int, signature: bytes, data: bytes, tls12: bool = False) -> bytes:
     """Give out a signature only if it is right: a wrong RSA-CRT result, after a fault, tells the private key to whoever
     sees it."""
     try:
-        verify(public_key, scheme, signature, data)
+        verify(public_key, scheme, signature, data, tls12)
     except errors.AlertError:
         raise errors.InternalError(
             f"our own {SignatureScheme.name_of(scheme)} signature came out wrong and was not sent",

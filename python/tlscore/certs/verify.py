@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tlscore import errors
-from tlscore.certs import memory
+from tlscore.certs import memory, signatures
 from tlscore.certs.paths import diagnosis
 from tlscore.certs.paths.budget import Budget, BudgetSpent
 from tlscore.certs.paths.builder import Search
@@ -26,7 +26,6 @@ from tlscore.certs.policy import DEFAULT, CertificatePolicy
 from tlscore.certs.report import NAMES, Check, VerificationReport
 
 if TYPE_CHECKING:
-    from tlscore.certs import signatures
     from tlscore.certs.names import ServerName
     from tlscore.certs.revocation import Revocation
     from tlscore.certs.trust_store import TrustStore
@@ -75,6 +74,21 @@ class ChainVerified:
         self._identity: PeerIdentity | None = None
         self._inquiry = inquiry
         self._report: VerificationReport | None = None
+
+    @property
+    def signature_schemes12(self) -> tuple[int, ...]:
+        """What the key of the leaf can sign in TLS 1.2."""
+        return signatures.schemes12(self.signature_schemes)
+
+    @property
+    def key_kind(self) -> str:
+        """Which suites of TLS 1.2 the key of the leaf serves: "ECDSA", "RSA" or none."""
+        return signatures.key_kind(self.signature_schemes)
+
+    @property
+    def curve(self) -> str:
+        """The curve of an ECDSA key, empty for others."""
+        return signatures.curve_of(self.signature_schemes)
 
     @property
     def identity(self) -> PeerIdentity:

@@ -12,7 +12,12 @@ from importlib import import_module
 
 from tlscore import errors
 
-COMMANDS = {"bench": "tlscore.cli.bench", "demo": "tlscore.cli.demo"}
+COMMANDS = {
+    "bench": "tlscore.cli.bench",
+    "compat": "tlscore.cli.compat",
+    "demo": "tlscore.cli.demo",
+    "suites": "tlscore.cli.suites",
+}
 
 EXIT_FINDING, EXIT_USAGE, EXIT_NETWORK = 1, 2, 3
 
@@ -45,7 +50,7 @@ def _guarded(run: object, arguments: argparse.Namespace) -> int:
     try:
         return int(run(arguments))
     except errors.ConfigError as error:
-        print(f"tlscore: {error}", file=sys.stderr)
+        print(f"tlscore: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return EXIT_USAGE
     except errors.TransportError as error:
         print(f"tlscore: {error}", file=sys.stderr)

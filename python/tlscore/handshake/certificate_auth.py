@@ -1,11 +1,12 @@
 """Proving who we are and checking who the peer is: CertificateVerify, Finished, and the choice of scheme and identity.
 
-The three checks that make a `proofs` value live here, and only here. What a signature covers is fixed text and the
+The three checks that make a `proofs` value live here, and only here, for TLS 1.3; those of TLS 1.2, whose signatures
+cover other things, in key_exchange12.py. What a signature covers is fixed text and the
 transcript hash, so nothing that the peer chose stands at its start (RFC 9846 4.5.2). Path validation belongs to
 tlscore.certs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
     from tlscore.certs.verify import ChainVerified
     from tlscore.config import ClientConfig, ServerConfig
+    from tlscore.wire.messages12 import Finished12
     from tlscore.wire.messages13 import CertificateEntry, CertificateVerify, Finished
 
 Role = Literal["client", "server"]
@@ -69,7 +71,7 @@ class CheckOf:
 
 
 class FinishedKeys(Protocol):
-    """The schedules that can check a Finished."""
+    """What can check a Finished: the schedules of TLS 1.3, the main secret of TLS 1.2."""
 
     def verify_finished(self, sender_is_client: bool, transcript: "Transcript", verify_data: bytes, /) -> bool: ...
 
@@ -88,13 +90,17 @@ def choose_scheme(own: Sequence[int], peer: Sequence[int], allowed: Sequence[int
 
 
 def sign(identity: "Identity", scheme: int, role: Role, transcript: "Transcript") -> bytes:
-    """The signature of our CertificateVerify.
+    """The signature of our CertificateVerify."""
+    return signature_over(identity, scheme, signed_content(role, transcript.digest()))
+
+
+def signature_over(identity: "Identity", scheme: int, content: bytes, tls12: bool = False) -> bytes:
+    """A signature by our key.
 
     Raises:   GeneralError where the signer fails: it may be the caller's own object, and no other alert says it.
     """
-    content = signed_content(role, transcript.digest())
     try:
-        signature = identity.sign(scheme, content)
+        signature = identity.sign(scheme, content, tls12=tls12)
     except (AlertError, ConfigError):
         raise
     except Exception as failure:
@@ -180,7 +186,7 @@ def _bad_scheme(scheme: int, why: str) -> IllegalParameter:
 
 
 def verify_finished(
-    schedule: FinishedKeys, role: Role, transcript: "Transcript", message: "Finished"
+    schedule: FinishedKeys, role: Role, transcript: "Transcript", message: "Finished | Finished12"
 ) -> FinishedVerified:
     """Check the peer's Finished, in constant time; the only maker of FinishedVerified in the main handshake."""
     # RFC 9846 4.5.3: "Recipients of Finished messages MUST verify that the contents are correct and if incorrect MUST
@@ -229,11 +235,16 @@ def staples_of(entries: Sequence["CertificateEntry"]) -> dict[bytes, bytes] | No
 
 
 def verify_server_chain(
-    config: "ClientConfig", reference: "ServerName | None", entries: Sequence["CertificateEntry"]
+    config: "ClientConfig",
+    reference: "ServerName | None",
+    chain: tuple[bytes, ...],
+    staples: Mapping[bytes, bytes] | None,
 ) -> "ChainVerified":
-    """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check."""
+    """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check.
+
+    Takes:    staples: the OCSP responses that came with it, by certificate.
+    """
     authentication = config.authentication
-    chain = chain_of(entries)
     with CheckOf("server"):
         if isinstance(authentication, AcceptAnyPeer):
             return verify.accept_unverified(chain, authentication.reason)
@@ -248,21 +259,26 @@ def verify_server_chain(
             now(config),
             policy=config.certificate_policy,
             revocation=config.revocation,
-            stapled_ocsp=staples_of(entries),
+            stapled_ocsp=staples,
         )
 
 
-def verify_client_chain(config: "ServerConfig", entries: Sequence["CertificateEntry"]) -> "ChainVerified":
-    """Server: validate a client's chain against the anchors for clients."""
+def verify_client_chain(
+    config: "ServerConfig", chain: tuple[bytes, ...], staples: Mapping[bytes, bytes] | None
+) -> "ChainVerified":
+    """Server: validate a client's chain against the anchors for clients.
+
+    Takes:    staples: the OCSP responses that came with it, by certificate; TLS 1.2 has none from clients.
+    """
     trust = config.client_trust
     if trust is None:
         raise TlsError("a server asked for a client certificate without trust for clients")
     with CheckOf("client"):
         return verify.verify_client(
-            chain_of(entries),
+            chain,
             trust,
             now(config),
             policy=config.certificate_policy,
             revocation=config.revocation,
-            stapled_ocsp=staples_of(entries),
+            stapled_ocsp=staples,
         )

@@ -19,7 +19,14 @@ from tlscore import trace
 from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule, KeyShare, Transcript
 from tlscore.errors import DecodeError, IllegalParameter
 from tlscore.handshake import client_hello, messages
-from tlscore.handshake.certificate_auth import sign, verify_finished, verify_server_chain, verify_signature
+from tlscore.handshake.certificate_auth import (
+    chain_of,
+    sign,
+    staples_of,
+    verify_finished,
+    verify_server_chain,
+    verify_signature,
+)
 from tlscore.handshake.client_hello import Hello
 from tlscore.handshake.client_identity import Wanted, choose, doubts, read_request
 from tlscore.handshake.machine import State, transition
@@ -75,7 +82,10 @@ class ClientState(State):
 
 
 class ExpectServerHello(ClientState):
-    """The ClientHello is out; the server answers, or asks for another one."""
+    """The ClientHello is out; the server answers, or asks for another one.
+
+    It also selects the version: client12.py goes on from here with TLS 1.2.
+    """
 
     stage: ClassVar[int] = 6
     initial: ClassVar[bool] = True
@@ -150,10 +160,11 @@ def send_client_hello(
     transcript = Transcript()
     out.send(client_hello.encode(hello, hello.blocks), transcript)
     out.flush()
-    out.allow_change_cipher_spec(True)
+    out.allow_change_cipher_spec(ProtocolVersion.TLS13 in plan.config.versions)
     out.step(trace.STARTED)
     out.step(trace.CLIENT_OFFERED)
-    out.step(trace.CLIENT_SENT_SHARES)
+    if shares:
+        out.step(trace.CLIENT_SENT_SHARES)
     out.step(trace.CLIENT_WAITS)
     return ExpectServerHello(Context(hello, name, reference), shares, transcript)
 
@@ -251,7 +262,7 @@ def on_encrypted_extensions(
         check_solicited(extensions, hello.offered, "EncryptedExtensions")
         selected, limit = extensions.get(Alpn), extensions.get(RecordSizeLimit)
         if selected is not None:
-            alpn = _selected_protocol(plan, selected)
+            alpn = selected_protocol(plan, selected)
         if limit is not None:
             # RFC 8449 4: "A client MAY abort the handshake with an "illegal_parameter" alert if the record_size_limit
             # extension includes a value greater than the maximum record size permitted by the negotiated protocol
@@ -263,7 +274,8 @@ def on_encrypted_extensions(
     return ExpectCertificateOrRequest(state.keyed, alpn)
 
 
-def _selected_protocol(plan: ClientPlan, selected: Alpn) -> str:
+def selected_protocol(plan: ClientPlan, selected: Alpn) -> str:
+    """The application protocol that the server selected, of those that we offered."""
     name = selected.protocol_name_list[0]
     if name not in plan.alpn:
         # RFC 7301 3.1: the server's list holds one name, of those that the client sent.
@@ -306,7 +318,8 @@ def on_server_certificate(
         if len(entry.extensions):
             check_solicited(entry.extensions, context.hello.offered, "Certificate")
     out.step(trace.SERVER_SENT_CERTIFICATE)
-    chain = verify_server_chain(context.hello.plan.config, context.reference, message.certificate_list)
+    entries = message.certificate_list
+    chain = verify_server_chain(context.hello.plan.config, context.reference, chain_of(entries), staples_of(entries))
     out.step(trace.CLIENT_VERIFIED_SERVER if chain.authenticated else trace.PEER_NOT_VERIFIED)
     out.receive(state.keyed.transcript)
     wanted = state.wanted if isinstance(state, ExpectCertificate) else None

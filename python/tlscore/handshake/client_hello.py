@@ -43,14 +43,17 @@ def prepare(plan: ClientPlan, name: "names.ServerName | None") -> tuple[Hello, t
     config = plan.config
     # RFC 9846 4.3.8: "Clients and Servers MUST NOT reuse a key share for multiple connections."
     shares = tuple([KeyShare.generate(group) for group in config.key_shares])
+    # Without TLS 1.3 there is nothing to be compatible with, and a session ID would ask for a resumption.
     # RFC 9846 4.2.2: "In compatibility mode [...], this field MUST be non-empty, so a client not offering a pre-TLS 1.3
     # session MUST generate a new 32-byte value."
-    drawn = random_bytes(64 if config.middlebox_compatibility else 32)
+    drawn = random_bytes(64 if config.middlebox_compatibility and plan.newer else 32)
     grease = _reserved() if config.grease else ()
     host = name.sni if name is not None else None
     blocks: list[Block] = [] if host is None else [plan.server_name(host)]
-    blocks += plan.before_share if not grease else plan.versions_and_groups(grease[1:2]) + plan.before_share[2:]
-    blocks.append(_share_block(grease[1:2], shares))
+    blocks += plan.versions_first if not grease else plan.versions_and_groups(grease[1:2])
+    blocks += plan.before_share
+    if plan.newer:
+        blocks.append(_share_block(grease[1:2], shares))
     blocks += plan.after_share
     suites = plan.suites
     if grease:

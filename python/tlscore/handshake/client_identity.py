@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from tlscore.errors import IllegalParameter, MissingExtension, escape
 from tlscore.handshake.certificate_auth import choose_scheme, now
 from tlscore.handshake.negotiation import listed
-from tlscore.iana import SignatureScheme
+from tlscore.handshake.negotiation12 import choose_scheme12
+from tlscore.iana import ClientCertificateType, SignatureScheme
 from tlscore.record import Record
 from tlscore.wire import (
     CertificateAuthorities,
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ClientConfig
 
+# RFC 8422 5.5: Ed25519 and Ed448 come under ecdsa_sign.
+_CERTIFICATE_TYPES = {"ECDSA": ClientCertificateType.ecdsa_sign, "RSA": ClientCertificateType.rsa_sign}
 # Extensions whose values can be matched (RFC 9846 4.3.5), by DER OID: 2.5.29.15 and 2.5.29.37.
 _KEY_USAGE = bytes.fromhex("0603551d0f")
 _EXTENDED_KEY_USAGE = bytes.fromhex("0603551d25")
 
 
 class Wanted(Record):
-    """What a CertificateRequest asks for."""
+    """What a CertificateRequest asks for; `kinds` are its certificate_types in TLS 1.2, None in TLS 1.3."""
 
     context: bytes
     schemes: tuple[int, ...]
@@ -40,6 +43,7 @@ class Wanted(Record):
     authorities: tuple[bytes, ...]
     filters: tuple[OidFilter, ...]
     staple: bool = False
+    kinds: tuple[int, ...] | None = None
 
 
 def read_request(request: CertificateRequest) -> Wanted:
@@ -83,7 +87,7 @@ def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | st
     if len(numbered) > 1:
         numbered.sort(key=lambda one: not one[1].is_verifiable_with(wanted.cert_schemes))
     for number, identity in numbered:
-        scheme = choose_scheme(identity.schemes, wanted.schemes, config.schemes)
+        scheme = _scheme(config, identity, wanted)
         reason = _misfit(identity, scheme, wanted)
         if reason is None and scheme is not None:
             if len(identities) == 1 or identity.days_to_expiry(now(config)) >= 0:
@@ -103,6 +107,8 @@ def _misfit(identity: "Identity", scheme: int | None, wanted: Wanted) -> str | N
     # certificate chain SHOULD be issued by one of the listed CAs."
     if wanted.authorities and not any(issuer in wanted.authorities for issuer in identity.issuers):
         return f"is issued by none of the CAs that the server lists, but by {_issuers(identity.issuers)}"
+    if wanted.kinds is not None and _CERTIFICATE_TYPES.get(identity.kind) not in wanted.kinds:
+        return "is not of a kind that the server asks for"
     if scheme is None:
         return f"cannot sign with {listed(SignatureScheme.name_of, wanted.schemes)}"
     if wanted.filters and not _matches(identity.chain[0], wanted.filters):
@@ -132,6 +138,12 @@ def _issuers(names: tuple[bytes, ...]) -> str:
 
     shown = [escape(name_text(one), 80) for one in names[:4]]
     return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _scheme(config: "ClientConfig", identity: "Identity", wanted: Wanted) -> int | None:
+    if wanted.kinds is None:
+        return choose_scheme(identity.schemes, wanted.schemes, config.schemes)
+    return choose_scheme12(identity.schemes12, wanted.schemes, config.schemes)
 
 
 def _matches(leaf: bytes, filters: tuple[OidFilter, ...]) -> bool:

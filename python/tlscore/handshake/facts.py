@@ -11,11 +11,14 @@ from tlscore._core import RecordLayer
 from tlscore.errors import TlsError
 from tlscore.handshake.machine import State
 from tlscore.handshake.proofs import SignatureVerified
-from tlscore.iana import CipherSuite, NamedGroup, SignatureScheme
+from tlscore.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 
 if TYPE_CHECKING:
     from tlscore.certs.peer import PeerIdentity
     from tlscore.handshake.outcome import Outcome
+
+
+_VERSIONS = {ProtocolVersion.TLS13: "TLSv1.3", ProtocolVersion.TLS12: "TLSv1.2"}
 
 
 class ConnectionFacts(RecordLayer):
@@ -44,7 +47,8 @@ class ConnectionFacts(RecordLayer):
 
     @property
     def version(self) -> str | None:
-        return "TLSv1.3" if self._outcome is not None else None
+        outcome = self._outcome
+        return _VERSIONS[outcome.version] if outcome is not None else None
 
     @property
     def suite(self) -> str | None:

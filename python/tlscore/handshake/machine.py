@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tlscore.errors import UnexpectedMessage
-from tlscore.iana import HandshakeType
+from tlscore.iana import HandshakeType, ProtocolVersion
 from tlscore.record import Record
 from tlscore.wire import Message, decode
 
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 
 class State(Record):
-    """Base of all states. `stage` is the step (1..22) that a state waits for; `terminal` states may stay for ever."""
+    """Base of all states. `version` says which messages it reads (hellos are the same in all); `stage` is the step
+    (1..22) that it waits for; `terminal` states may stay for ever; `ignored` is a whole message that changes nothing
+    and stands in no transcript."""
 
     role: ClassVar[str] = ""
+    version: ClassVar[int] = ProtocolVersion.TLS13
     stage: ClassVar[int] = 0
     initial: ClassVar[bool] = False
     terminal: ClassVar[bool] = False
+    ignored: ClassVar[bytes] = b""
 
 
 class Closed(State):
@@ -69,13 +73,15 @@ def step(state: State, raw: bytes, out: "Output") -> State:
               for what the type octet does not tell, such as a second HelloRetryRequest.
     """
     kind = type(state)
+    if raw == kind.ignored:
+        return state
     if raw[0] not in _EXPECTED.get(kind, ()):
         raise unexpected(state, f"a handshake message of type {HandshakeType.name_of(raw[0])}")
     out.raw = raw
-    message = decode(raw)
+    message = decode(raw, kind.version)
     handler = TRANSITIONS.get((kind, type(message)))
     if handler is None:
-        raise unexpected(state, type(message).__name__)
+        raise unexpected(state, _name(type(message)))
     return handler(state, message, out)
 
 
@@ -83,15 +89,20 @@ def unexpected(state: State, arrived: str) -> UnexpectedMessage:
     """The error for a message that the state does not take."""
     return UnexpectedMessage(
         f"{arrived} arrived, expected was {expected_text(state)}",
-        section="RFC 9846 4",
+        section="RFC 9846 4" if state.version == ProtocolVersion.TLS13 else "RFC 5246 7.4",
         state=type(state).__name__,
     )
 
 
 def expected_text(state: State) -> str:
     """The messages that a state takes, as text."""
-    names = [message.__name__ for owner, message in TRANSITIONS if owner is type(state)]
+    names = dict.fromkeys(_name(message) for owner, message in TRANSITIONS if owner is type(state))
     return " or ".join(names) if names else "no handshake message"
+
+
+def _name(message: type[Message]) -> str:
+    """A message as the RFCs call it."""
+    return message.__name__.removesuffix("12")
 
 
 def states() -> tuple[type[State], ...]:

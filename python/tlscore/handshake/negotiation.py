@@ -12,6 +12,7 @@ from tlscore.errors import (
     AlertError,
     HandshakeFailure,
     IllegalParameter,
+    InappropriateFallback,
     MissingExtension,
     NoApplicationProtocol,
     ProtocolVersionError,
@@ -20,7 +21,15 @@ from tlscore.errors import (
 )
 from tlscore.handshake.certificate_auth import choose_scheme
 from tlscore.handshake.hello_info import ClientHelloInfo
-from tlscore.iana import CipherSuite, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.iana import (
+    SUITES13,
+    CertificateStatusType,
+    CipherSuite,
+    ExtensionType,
+    NamedGroup,
+    ProtocolVersion,
+    SignatureScheme,
+)
 from tlscore.record import Record
 from tlscore.wire import (
     Alpn,
@@ -36,6 +45,7 @@ from tlscore.wire import (
     ServerName,
     SignatureAlgorithms,
     SignatureAlgorithmsCert,
+    StatusRequest,
     SupportedGroups,
     SupportedVersions,
 )
@@ -85,9 +95,56 @@ def listed(name_of: Callable[[int], str], codes: Iterable[int]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "nothing"
 
 
-def check_offer(hello: ClientHello, versions: Sequence[int]) -> Offer:
-    """Hold a ClientHello to the rules that come before any selection."""
-    _check_version(hello, versions)
+def select_version(hello: ClientHello, versions: Sequence[int]) -> int:
+    """The newest version that both ends accept.
+
+    Takes:    versions: ours, newest first.
+    Raises:   ProtocolVersionError, naming both lists; InappropriateFallback.
+    """
+    extension = hello.extensions.get(SupportedVersions)
+    # RFC 9846 E.2: "If the "supported_versions" extension is absent and the server only supports versions greater than
+    # ClientHello.legacy_version, the server MUST abort the handshake with a "protocol_version" alert."
+    offered = extension.versions if extension is not None else (min(hello.legacy_version, ProtocolVersion.TLS12),)
+    for version in versions:
+        if version in offered:
+            break
+    else:
+        raise ProtocolVersionError(
+            f"the client offers {listed(ProtocolVersion.name_of, offered)}, "
+            f"we accept {listed(ProtocolVersion.name_of, versions)}",
+            remedy=f"enable {ProtocolVersion.name_of(versions[0])} in the client",
+            section="RFC 9846 4.3.1",
+        )
+    # RFC 7507 3: "If TLS_FALLBACK_SCSV appears in ClientHello.cipher_suites and the highest protocol version supported
+    # by the server is higher than the version indicated in ClientHello.client_version, the server MUST respond with a
+    # fatal inappropriate_fallback alert".
+    if version != versions[0] and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
+        raise InappropriateFallback(
+            f"the client fell back to {ProtocolVersion.name_of(version)}, and both ends could do better",
+            remedy="the client must offer all its versions at once; look for what broke its first attempt",
+            section="RFC 7507 3",
+        )
+    return version
+
+
+def require_tls13(hello: ClientHello, versions: Sequence[int]) -> None:
+    """Hold a second ClientHello to the version of the first."""
+    # RFC 9846 4.2.2 lists what may change in it; the versions are not there.
+    if select_version(hello, versions) != ProtocolVersion.TLS13:
+        raise ProtocolVersionError(
+            "the second ClientHello does not offer TLS 1.3, and the first did", section="RFC 9846 4.2.2"
+        )
+
+
+def check_offer(hello: ClientHello) -> Offer:
+    """Hold a ClientHello that selects TLS 1.3 to the rules that come before any other selection."""
+    # RFC 9846 4.2.2: "A server which receives a legacy_version value not equal to 0x0303 MUST abort the handshake with
+    # a "protocol_version" alert."
+    if hello.legacy_version != ProtocolVersion.TLS12:
+        raise ProtocolVersionError(
+            f"legacy_version of the ClientHello is {hello.legacy_version:#06x} instead of 0x0303",
+            section="RFC 9846 4.2.2",
+        )
     # RFC 9846 4.2.2: "If a TLS 1.3 ClientHello is received with any other value in this field, the server MUST abort
     # the handshake with an "illegal_parameter" alert."
     if hello.legacy_compression_methods != b"\0":
@@ -123,6 +180,14 @@ def check_offer(hello: ClientHello, versions: Sequence[int]) -> Offer:
     )
 
 
+def wants_staple(hello: ClientHello) -> bool:
+    """Whether the client asks for an OCSP response."""
+    # RFC 9846 4.5.1: "Extensions in the Certificate message from the server MUST correspond to ones from the
+    # ClientHello message."
+    asked = hello.extensions.get(StatusRequest)
+    return asked is not None and asked.status_type == CertificateStatusType.ocsp
+
+
 def _missing(hello: ClientHello) -> MissingExtension:
     """The error for a ClientHello without one of the three extensions that authentication by certificate needs."""
     # RFC 9846 9.2: "If not containing a "pre_shared_key" extension, it MUST contain both a "signature_algorithms"
@@ -132,27 +197,6 @@ def _missing(hello: ClientHello) -> MissingExtension:
     needed = (SupportedGroups, KeyShareClientHello, SignatureAlgorithms)
     missing = [ExtensionType.name_of(one.code) for one in needed if one not in hello.extensions]
     return MissingExtension(f"the ClientHello has no {' and no '.join(missing)} extension", section="RFC 9846 9.2")
-
-
-def _check_version(hello: ClientHello, versions: Sequence[int]) -> None:
-    extension = hello.extensions.get(SupportedVersions)
-    # RFC 9846 E.2: "If the "supported_versions" extension is absent and the server only supports versions greater than
-    # ClientHello.legacy_version, the server MUST abort the handshake with a "protocol_version" alert."
-    offered = extension.versions if extension is not None else (min(hello.legacy_version, ProtocolVersion.TLS12),)
-    if ProtocolVersion.TLS13 not in offered or extension is None:
-        raise ProtocolVersionError(
-            f"the client offers {listed(ProtocolVersion.name_of, offered)}, "
-            f"we accept {listed(ProtocolVersion.name_of, versions)}",
-            remedy="enable TLS 1.3 in the client",
-            section="RFC 9846 4.3.1",
-        )
-    # RFC 9846 4.2.2: "A server which receives a legacy_version value not equal to 0x0303 MUST abort the handshake with
-    # a "protocol_version" alert."
-    if hello.legacy_version != ProtocolVersion.TLS12:
-        raise ProtocolVersionError(
-            f"legacy_version of the ClientHello is {hello.legacy_version:#06x} instead of 0x0303",
-            section="RFC 9846 4.2.2",
-        )
 
 
 def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) -> None:
@@ -176,7 +220,7 @@ def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) ->
 def select(
     config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer, hello: ClientHello, raw: bytes
 ) -> Selection:
-    """Every choice, the cheap ones first; nothing is computed or signed before all of them stand.
+    """Every choice of TLS 1.3, the cheap ones first; nothing is computed or signed before all of them stand.
 
     Takes:    protocols: the configuration's application protocols as octets; hello, raw: the ClientHello, for a
               resolver.
@@ -200,8 +244,8 @@ def prefer(first: Sequence[int], second: Sequence[int]) -> int | None:
 
 
 def select_suite(config: "ServerConfig", offer: Offer) -> int:
-    """One suite out of both lists."""
-    ours, theirs = config.suites, offer.suites
+    """One suite of TLS 1.3 out of both lists."""
+    ours, theirs = tuple([code for code in config.suites if code in SUITES13]), offer.suites
     suite = prefer(ours, theirs) if config.prefer == "server" else prefer(theirs, ours)
     if suite is None:
         raise HandshakeFailure(
@@ -267,17 +311,24 @@ def select_identity(config: "ServerConfig", offer: Offer, hello: ClientHello, ra
 
     Takes:    hello, raw: the ClientHello, for a resolver.
     """
+    return _signing(config, offer, candidates_for(config, offer, hello, raw))
+
+
+def candidates_for(
+    config: "ServerConfig", offer: Offer, hello: ClientHello, raw: bytes, tls12: bool = False
+) -> "tuple[Identity, ...]":
+    """The identities that may be shown, best first: by the resolver, by name, then by what the client can verify."""
     if config.resolver is not None:
         info = ClientHelloInfo.of(hello, raw, offer.server_name, offer.groups, offer.authorities)
         resolved = _resolve(config.resolver, offer, info)
         if resolved is not None:
-            return _signing(config, offer, (resolved,))
+            return (resolved,)
     candidates = config.identities_for(offer.server_name)
     if config.strict_sni and (offer.server_name is None or not candidates):
-        raise _unknown_name(offer.server_name)
+        raise unknown_name(offer.server_name, tls12)
     if not candidates:
         raise (
-            _unknown_name(offer.server_name)
+            unknown_name(offer.server_name)
             if offer.server_name
             else HandshakeFailure(
                 "the resolver left the choice to a configuration without identities", code="TLS-NO_IDENTITY"
@@ -285,7 +336,7 @@ def select_identity(config: "ServerConfig", offer: Offer, hello: ClientHello, ra
         )
     if len(candidates) > 1:
         candidates = _by_what_the_client_knows(offer, candidates)
-    return _signing(config, offer, candidates)
+    return candidates
 
 
 def _by_what_the_client_knows(offer: Offer, candidates: "tuple[Identity, ...]") -> "tuple[Identity, ...]":
@@ -307,11 +358,7 @@ def _signing(config: "ServerConfig", offer: Offer, candidates: "tuple[Identity, 
     """The first candidate that can sign what the client verifies, with the scheme."""
     for identity in candidates:
         scheme = choose_scheme(identity.schemes, offer.schemes, config.schemes)
-        # RFC 9846 4.5.1.2: "This fallback chain MUST NOT use the deprecated SHA-1 hash, unless the client specifically
-        # advertises that it is willing to accept SHA-1."
-        if scheme is not None and not any(
-            one <= _SHA1 - set(offer.cert_schemes) for one in identity.signed_with if one
-        ):
+        if scheme is not None and not unwanted_sha1(identity, offer):
             return identity, scheme
     ours = dict.fromkeys(scheme for one in candidates for scheme in one.schemes if scheme in config.schemes)
     raise HandshakeFailure(
@@ -321,6 +368,13 @@ def _signing(config: "ServerConfig", offer: Offer, candidates: "tuple[Identity, 
         section="RFC 9846 4.5.1.2",
         code="TLS-NO_COMMON_SCHEME",
     )
+
+
+def unwanted_sha1(identity: "Identity", offer: Offer) -> bool:
+    """Whether the chain of an identity has a SHA-1 signature that the client does not take."""
+    # RFC 9846 4.5.1.2: "This fallback chain MUST NOT use the deprecated SHA-1 hash, unless the client specifically
+    # advertises that it is willing to accept SHA-1."
+    return any(one <= _SHA1 - set(offer.cert_schemes) for one in identity.signed_with if one)
 
 
 def _resolve(resolver: "Resolver", offer: Offer, info: "ClientHelloInfo") -> "Identity | None":
@@ -359,7 +413,13 @@ def _resolve(resolver: "Resolver", offer: Offer, info: "ClientHelloInfo") -> "Id
     return identity
 
 
-def _unknown_name(name: str | None) -> MissingExtension | UnrecognizedName:
+def unknown_name(name: str | None, tls12: bool = False) -> MissingExtension | HandshakeFailure | UnrecognizedName:
+    """The error of strict_sni."""
+    if name is None and tls12:
+        # TLS 1.2 has no alert for a missing extension.
+        return HandshakeFailure(
+            "the client does not say which server it wants, and strict_sni asks for that", section="RFC 6066 3"
+        )
     if name is None:
         # RFC 9846 9.2: "Servers requiring this extension SHOULD respond to a ClientHello lacking a "server_name"
         # extension by terminating the connection with a "missing_extension" alert."

@@ -2,7 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from tlscore._core import MainSecret12
+from tlscore.errors import UsageError
 from tlscore.handshake.proofs import PeerProof, SignatureVerified
+from tlscore.iana import ProtocolVersion
 from tlscore.record import Record
 
 if TYPE_CHECKING:
@@ -10,11 +13,21 @@ if TYPE_CHECKING:
     from tlscore.certs.verify import ChainVerified
 
 
+_OWN_LABELS = (
+    b"client finished",
+    b"server finished",
+    b"master secret",
+    b"extended master secret",
+    b"key expansion",
+)
+
+
 class Outcome(Record):
     """The agreed parameters, the proof of who the peer is, and the schedule that exporters need.
 
     `own_leaf` is the certificate that we showed, for channel bindings; `server_name` what the client asked for; `asked`
-    says on a client that the server asked for its certificate.
+    says on a client that the server asked for its certificate. In TLS 1.2, `schedule` is the main secret, `extended`
+    whether it is bound to the handshake (RFC 7627), and `first_finished` the first of the two Finished, for tls-unique.
     """
 
     version: int
@@ -26,8 +39,39 @@ class Outcome(Record):
     peer: PeerProof
     own_scheme: int | None
     own_leaf: bytes | None
-    schedule: "ApplicationSchedule"
+    schedule: "ApplicationSchedule | MainSecret12"
     asked: bool = False
+    extended: bool = True
+    first_finished: bytes = b""
+
+    def export(self, label: bytes, context: bytes | None, length: int) -> bytes:
+        """Keying material. Raises UsageError where the secret is not bound to the handshake."""
+        if self.version == ProtocolVersion.TLS12:
+            self._require_extended("exporters give")
+            # RFC 5705 4: the labels of TLS itself must not be exporters, or these would give its secrets away.
+            if label in _OWN_LABELS:
+                raise UsageError(
+                    f"the label {label.decode('ascii')!r} belongs to TLS itself",
+                    remedy="use a registered label, or one that begins with EXPERIMENTAL",
+                    section="RFC 5705 4",
+                )
+            assert isinstance(self.schedule, MainSecret12)
+            return self.schedule.export(label, context, length)
+        return self.schedule.export(label, context or b"", length)
+
+    def unique(self) -> bytes:
+        """The tls-unique channel binding (RFC 5929 3.1): the first Finished."""
+        self._require_extended("tls-unique gives")
+        return self.first_finished
+
+    def _require_extended(self, what: str) -> None:
+        # RFC 7627 5.4: without the extended main secret, two connections can be made to share one.
+        if not self.extended:
+            raise UsageError(
+                f"{what} nothing that is this connection's alone: the peer does not know the extended main secret",
+                remedy="update the peer, or leave require_extended_main_secret on",
+                section="RFC 7627 5.4",
+            )
 
     @property
     def chain(self) -> "ChainVerified | None":

@@ -8,11 +8,20 @@ of received octets, never of what we would have encoded.
 
 from typing import TYPE_CHECKING
 
+from tlscore.errors import UnexpectedMessage
 from tlscore.handshake.proofs import FinishedVerified, PeerProof
+from tlscore.iana import AlertLevel
 
 if TYPE_CHECKING:
-    from tlscore._core import ApplicationSchedule, HandshakeSchedule, RecordLayer, Transcript
+    from typing import Protocol
+
+    from tlscore._core import ApplicationSchedule, HandshakeSchedule, MainSecret12, RecordLayer, Transcript
     from tlscore.events import Event
+
+    class Messages(Protocol):
+        """What messages enter: a transcript, or something around one."""
+
+        def add(self, message: bytes, /) -> None: ...
 
 
 # Events that wait to be asked for: an application that never asks must not let a peer fill its memory.
@@ -29,7 +38,7 @@ def keep_event(events: "list[Event]", event: "Event") -> None:
 class Output:
     """One per connection while its handshake runs, one per message afterwards."""
 
-    __slots__ = ("_events", "_waiting", "awaits_verdict", "diagnostic", "layer", "raw", "trace")
+    __slots__ = ("_events", "_fragment", "_waiting", "awaits_verdict", "diagnostic", "layer", "raw", "trace")
 
     def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event]") -> None:
         self.layer = layer
@@ -38,6 +47,7 @@ class Output:
         self.diagnostic: str | None = None
         self.awaits_verdict = False
         self._events = events
+        self._fragment = 0
         self._waiting: list[bytes] = []
 
     def step(self, code: int) -> None:
@@ -57,11 +67,11 @@ class Output:
     def event(self, event: "Event") -> None:
         keep_event(self._events, event)
 
-    def receive(self, transcript: "Transcript") -> None:
+    def receive(self, transcript: "Messages") -> None:
         """Enter the message being handled into the transcript."""
         transcript.add(self.raw)
 
-    def send(self, message: bytes, transcript: "Transcript") -> None:
+    def send(self, message: bytes, transcript: "Messages") -> None:
         """Enter an encoded message into the transcript, and queue it."""
         transcript.add(message)
         self._waiting.append(message)
@@ -70,7 +80,10 @@ class Output:
         """Hand the waiting messages to the record layer as one flight."""
         waiting = self._waiting
         if waiting:
-            self.layer._send_handshake(waiting[0] if len(waiting) == 1 else b"".join(waiting))
+            flight = waiting[0] if len(waiting) == 1 else b"".join(waiting)
+            octets = self._fragment or len(flight)
+            for at in range(0, len(flight), octets):
+                self.layer._send_handshake(flight[at : at + octets])
             waiting.clear()
 
     def late_authentication(self, messages: bytes, transcript: "Transcript") -> None:
@@ -93,6 +106,31 @@ class Output:
         """Change the write keys; what waits still goes out under the old ones."""
         self.flush()
         schedule.install_write(self.layer)
+
+    def change_write(self, secret: "MainSecret12") -> None:
+        """TLS 1.2: send change_cipher_spec and change the write keys, behind what waits."""
+        self.flush()
+        secret.change_write(self.layer)
+
+    def expect_change(self, secret: "MainSecret12") -> None:
+        """TLS 1.2: from here on the peer's change_cipher_spec may come, and changes the read keys."""
+        secret.expect_read(self.layer)
+
+    def require_changed(self) -> None:
+        """TLS 1.2: refuse a message that came before the peer's change_cipher_spec."""
+        # RFC 5246 7.4.9: "A Finished message is always sent immediately after a change cipher spec message".
+        if not self.layer.counters[0]:
+            raise UnexpectedMessage("Finished arrived without change_cipher_spec before it", section="RFC 5246 7.4.9")
+
+    def warn(self, description: int) -> None:
+        """Send an alert that does not end the connection: TLS 1.2 has such."""
+        self.flush()
+        self.layer._send_alert(AlertLevel.warning, description)
+
+    def fragment(self, octets: int) -> None:
+        """Records of at most so many octets from here on, handshake in the clear included (RFC 6066 4)."""
+        self._fragment = octets
+        self.limit_records(octets, octets)
 
     def limit_records(self, own: int, peer: int) -> None:
         """Record sizes that were agreed (RFC 8449): `own` is what we take, `peer` what the peer takes."""

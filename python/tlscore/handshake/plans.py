@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING
 
 from tlscore._core import CookieKey, KeyLog
 from tlscore.errors import ConfigError, escape
-from tlscore.iana import CertificateStatusType, ExtensionType, ProtocolVersion
+from tlscore.iana import CertificateStatusType, ClientCertificateType, ExtensionType, ProtocolVersion
 from tlscore.settings import Limits
+from tlscore.version_lists import fitting
 from tlscore.wire import (
     Alpn,
     Certificate,
+    Certificate12,
     CertificateAuthorities,
     CertificateEntry,
     CertificateRequest,
+    CertificateRequest12,
     CertificateStatus,
+    EcPointFormats,
     EncryptedExtensions,
+    ExtendedMainSecret,
     Extension,
     Extensions,
     PostHandshakeAuth,
     RecordSizeLimit,
+    RenegotiationInfo,
     ServerName,
     SignatureAlgorithms,
     SignatureAlgorithmsCert,
@@ -44,6 +50,8 @@ if TYPE_CHECKING:
 
 # What this end takes where the configuration sets no record_size_limit: the most that TLS 1.3 allows (RFC 8449 4).
 FULL_RECORD = 2**14 + 1
+# RFC 8422 5.1.2: the one point format that is left.
+UNCOMPRESSED = 0
 # Distinct EncryptedExtensions kept: one for each combination of application protocol and the two answers.
 _KEPT_ANSWERS = 64
 # Certificate messages kept: one for each identity that was shown lately.
@@ -66,12 +74,28 @@ def raw_block(code: int, data: bytes) -> Block:
 class Plan:
     """What both ends prepare."""
 
-    __slots__ = ("_certificates", "_limits", "_padding", "_threshold", "alpn", "key_log")
+    __slots__ = (
+        "_certificates",
+        "_limits",
+        "_padding",
+        "_threshold",
+        "alpn",
+        "key_log",
+        "newer",
+        "older",
+        "schemes12",
+        "suites12",
+    )
 
     def __init__(self, config: "Config") -> None:
         self.key_log = _key_log(config.key_log) if config.key_log is not None else None
         self.alpn = tuple([name.encode("ascii") for name in config.alpn])
-        self._certificates: dict[tuple[int, bool], tuple[Identity, bytes | None, bytes]] = {}
+        self._certificates: dict[tuple[int, int, bool], tuple[Identity, bytes | None, bytes]] = {}
+        self.newer = ProtocolVersion.TLS13 in config.versions
+        self.older = ProtocolVersion.TLS12 in config.versions
+        older = (ProtocolVersion.TLS12,) if self.older else ()
+        self.suites12 = fitting("suites", config.suites, older)
+        self.schemes12 = fitting("schemes", config.schemes, older)
         self._limits = _limits(config.limits) if config.limits != Limits() else None
         self._padding = (config.padding.kind, config.padding.value) if config.padding.kind != "none" else None
         self._threshold = config.interpreter_release_threshold
@@ -84,17 +108,24 @@ class Plan:
         if self._padding is not None:
             layer._set_padding(*self._padding)
 
-    def certificate(self, identity: "Identity", staple_wanted: bool = False) -> bytes:
-        """The Certificate message of the main handshake for an identity, with an OCSP response where the peer asked."""
+    def certificate(
+        self, identity: "Identity", staple_wanted: bool = False, version: int = ProtocolVersion.TLS13
+    ) -> bytes:
+        """The Certificate message of the main handshake for an identity, with an OCSP response where the peer asked.
+
+        In TLS 1.2 such a response has a message of its own.
+        """
         staple = identity.staple_response() if staple_wanted else None
-        key = id(identity), staple is not None
+        key = id(identity), version, staple is not None
         known = self._certificates.get(key)
         if known is None or known[1] != staple:
             # Identities that follow their files come and go: what is kept must not grow with them.
             if len(self._certificates) >= _KEPT_CERTIFICATES:
                 self._certificates = {}
+            newer = version == ProtocolVersion.TLS13
+            made = certificate_message(identity.chain, b"", staple) if newer else encode(Certificate12(identity.chain))
             # The identity is kept beside the message, so that its id cannot pass to another one.
-            known = self._certificates[key] = (identity, staple, certificate_message(identity.chain, b"", staple))
+            known = self._certificates[key] = (identity, staple, made)
         return known[2]
 
 
@@ -141,6 +172,7 @@ class ClientPlan(Plan):
         "offered",
         "offered_with_name",
         "suites",
+        "versions_first",
     )
 
     def __init__(self, config: "ClientConfig") -> None:
@@ -154,21 +186,23 @@ class ClientPlan(Plan):
         # "signature_algorithms_cert" extension."
         if config.cert_schemes and config.cert_schemes != config.schemes:
             before.append(SignatureAlgorithmsCert(config.cert_schemes))
-        after: list[Extension] = []
+        after: list[Extension] = _offer_of_tls12() if self.older else []
         if self.alpn:
             after.append(Alpn(self.alpn))
         if config.record_size_limit is not None:
             after.append(RecordSizeLimit(config.record_size_limit))
-        if config.certificate_authorities:
+        if config.certificate_authorities and self.newer:
             after.append(CertificateAuthorities(config.certificate_authorities))
-        if config.post_handshake_auth:
+        if config.post_handshake_auth and self.newer:
             after.append(PostHandshakeAuth())
         # RFC 7633 4.2.3.1 has clients refuse a certificate that promises a staple and comes without: they must ask.
         if config.trust is not None and config.revocation.asks("server"):
             after.append(StatusRequest())
-        self.before_share = self.versions_and_groups(()) + tuple([block(value) for value in before])
+        self.versions_first = self.versions_and_groups(())
+        self.before_share = tuple([block(value) for value in before])
         self.after_share = tuple([block(value) for value in after])
-        self.offered = frozenset([ExtensionType.key_share, *[code for code, _ in self.before_share + self.after_share]])
+        codes = [code for code, _ in self.versions_first + self.before_share + self.after_share]
+        self.offered = frozenset([*codes, ExtensionType.key_share] if self.newer else codes)
         self.offered_with_name = self.offered | {ExtensionType.server_name}
 
     def server_name(self, host: bytes) -> Block:
@@ -184,8 +218,18 @@ class ClientPlan(Plan):
         """supported_versions and supported_groups, with a reserved value in front of each where asked for."""
         # RFC 9846 4.3.1: "Implementations of this specification MUST send this extension in the ClientHello containing
         # all versions of TLS which they are prepared to negotiate"
-        versions = SupportedVersions((*grease, ProtocolVersion.TLS13))
-        return block(versions), block(SupportedGroups((*grease, *self.config.groups)))
+        groups = block(SupportedGroups((*grease, *self.config.groups)))
+        # Without TLS 1.3 this is a ClientHello of RFC 5246, which knows no such extension.
+        return (block(SupportedVersions((*grease, *self.config.versions))), groups) if self.newer else (groups,)
+
+
+def _offer_of_tls12() -> list[Extension]:
+    """What a ClientHello holds for TLS 1.2 alone."""
+    # RFC 7627 5.2: "In all handshakes, a client implementing this document MUST send the "extended_master_secret"
+    # extension in its ClientHello."
+    # RFC 5746 3.4: "The client MUST include either an empty "renegotiation_info" extension, or the
+    # TLS_EMPTY_RENEGOTIATION_INFO_SCSV signaling cipher suite value in the ClientHello."
+    return [ExtendedMainSecret(), RenegotiationInfo(b""), EcPointFormats((UNCOMPRESSED,))]
 
 
 class ServerPlan(Plan):
@@ -200,7 +244,9 @@ class ServerPlan(Plan):
         "cookie_key",
         "own_limit",
         "request",
+        "request12",
         "request_codes",
+        "schemes13",
     )
 
     def __init__(self, config: "ServerConfig") -> None:
@@ -209,7 +255,9 @@ class ServerPlan(Plan):
         self.own_limit = config.record_size_limit or FULL_RECORD
         self.cookie_key = CookieKey() if config.hello_retry_cookie else None
         self._generation = -1
+        self.schemes13 = fitting("schemes", config.schemes, (ProtocolVersion.TLS13,))
         self.request: bytes | None = None
+        self.request12: bytes | None = None
         self.request_codes: tuple[int, ...] = ()
         self.refresh()
         self._answers: dict[tuple[bytes | None, bool, bool], bytes] = {}
@@ -226,7 +274,8 @@ class ServerPlan(Plan):
         extensions = self._request_extensions()
         self.request_codes = extensions.codes
         asks = config.client_auth in ("optional", "required")
-        self.request = encode(CertificateRequest(b"", extensions)) if asks else None
+        self.request = encode(CertificateRequest(b"", extensions)) if asks and self.newer else None
+        self.request12 = encode(self._request12()) if asks and self.older else None
         self._generation = generation
 
     def selections(self) -> dict[tuple[object, ...], "Selection"] | None:
@@ -248,7 +297,7 @@ class ServerPlan(Plan):
     def _request_extensions(self) -> Extensions:
         config = self.config
         # RFC 9846 4.4.2: "The "signature_algorithms" extension MUST be specified"
-        values: list[Extension] = [SignatureAlgorithms(config.schemes)]
+        values: list[Extension] = [SignatureAlgorithms(self.schemes13)]
         if config.cert_schemes and config.cert_schemes != config.schemes:
             values.append(SignatureAlgorithmsCert(config.cert_schemes))
         if config.certificate_authorities:
@@ -258,6 +307,10 @@ class ServerPlan(Plan):
         if config.revocation.asks("client"):
             values.append(StatusRequestCertificateRequest())
         return Extensions(values)
+
+    def _request12(self) -> CertificateRequest12:
+        kinds = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
+        return CertificateRequest12(kinds, self.schemes12, self.config.certificate_authorities)
 
     def post_handshake_request(self, context: bytes) -> bytes:
         return encode(CertificateRequest(context, self._request_extensions()))

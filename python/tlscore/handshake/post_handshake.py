@@ -13,13 +13,22 @@ from tlscore._core import Transcript, constant_time_equal, post_handshake_finish
 from tlscore.errors import ConnectionClosedError, IllegalParameter, UnexpectedMessage, UsageError
 from tlscore.events import ClientCertificateReceived, ClientCertificateRequested, TicketReceived
 from tlscore.handshake import messages
-from tlscore.handshake.certificate_auth import authorized, bad_finished, sign, verify_client_chain, verify_signature
+from tlscore.handshake.certificate_auth import (
+    authorized,
+    bad_finished,
+    chain_of,
+    sign,
+    staples_of,
+    verify_client_chain,
+    verify_signature,
+)
 from tlscore.handshake.client_identity import Wanted, choose, read_request
 from tlscore.handshake.machine import State, transition, unexpected
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ClientPlan, ServerPlan, certificate_message
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
+from tlscore.iana import ProtocolVersion
 from tlscore.record import Record
 from tlscore.wire import (
     Certificate,
@@ -220,6 +229,12 @@ def send_late_authentication(plan: ClientPlan, wanted: Wanted, transcript: Trans
 
 def request_certificate(state: State, out: Output) -> bytes:
     """Ask the client for its certificate; gives the context that names the request in the event that answers it."""
+    if state.version != ProtocolVersion.TLS13:
+        raise UsageError(
+            "TLS 1.2 has no authentication after the handshake",
+            remedy='ask during the handshake: client_auth="optional", or allow TLS 1.3 alone',
+            section="RFC 9846 4.7.2",
+        )
     if not isinstance(state, (ServerConnected, ExpectLateCertificateVerify, ExpectLateFinished)):
         raise UsageError("the handshake is not complete", remedy="ask for a certificate after HandshakeCompleted")
     authentication = state.authentication
@@ -261,7 +276,7 @@ def on_late_certificate(
     if not message.certificate_list:
         declined = NoClientCertificate("optional and not sent")
         return ExpectLateFinished(state.outcome, authentication, context, transcript, _place(out), declined)
-    chain = verify_client_chain(plan.config, message.certificate_list)
+    chain = verify_client_chain(plan.config, chain_of(message.certificate_list), staples_of(message.certificate_list))
     return ExpectLateCertificateVerify(state.outcome, authentication, context, transcript, _place(out), chain)
 
 

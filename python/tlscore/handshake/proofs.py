@@ -1,10 +1,11 @@
 """The types without which no application data flows.
 
-Each is made in exactly one place: `SignatureVerified` by certificate_auth.verify_signature, from a `ChainVerified` that
-only the verifier (or an explicit, named opt-out of the configuration) gives; `FinishedVerified` by
-certificate_auth.verify_finished; `NoClientCertificate` by the server where no certificate was asked for, or where the
-configuration says that it is optional. `Output.open` and the connected states ask for them by type, so a handler that
-skips a check does not pass the type checker, and has nothing to build the next state from.
+Each is made in exactly one place: `SignatureVerified` by certificate_auth.verify_signature (in TLS 1.2 by
+key_exchange12.verify_signature12), from a `ChainVerified` that only the verifier (or an explicit, named opt-out of the
+configuration) gives; `FinishedVerified` by certificate_auth.verify_finished; `NoClientCertificate` by the server where
+no certificate was asked for, or where the configuration says that it is optional. `Output.open` and the connected
+states ask for them by type, so a handler that skips a check does not pass the type checker, and has nothing to build
+the next state from.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class SignatureVerified(Record):
-    """The peer owns the private key of its verified chain: its CertificateVerify over this transcript was right."""
+    """The peer owns the private key of its verified chain: its CertificateVerify over this transcript was right.
+
+    In TLS 1.2 the server signs its ServerKeyExchange instead, over both randoms.
+    """
 
     chain: "ChainVerified"
     scheme: int

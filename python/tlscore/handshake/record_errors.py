@@ -23,6 +23,7 @@ RECORD_ERRORS: Final[dict[str, type[TlsError]]] = {
     "want_write": errors.WantWriteError,
     "timed_out": errors.OperationTimeout,
 }
+SSLV2_HELLO: Final = "TLS-SSLV2_HELLO"
 SECTIONS: Final = {
     "bad_record_mac": "RFC 9846 5.2",
     "record_overflow": "RFC 9846 5.2",
@@ -49,6 +50,17 @@ def record_error(code: str, detail: str, role: str, eof_remedy: str) -> TlsError
 
     Takes:    role: which end we are; eof_remedy: what a stream that ends here most likely means.
     """
+    if "SSLv2" in detail:
+        from tlscore.versions import sslv2_report
+
+        asked = sslv2_report(detail)
+        if asked is not None:
+            return errors.UnexpectedMessage(
+                f"the {'server' if role == 'client' else 'client'} sent an SSLv2 CLIENT-HELLO that asks for {asked}",
+                remedy="bring the peer to TLS 1.2 or newer, or turn its SSLv2-compatible hello off",
+                section="RFC 9846 E.5",
+                code=SSLV2_HELLO,
+            )
     remedy = REMEDIES.get(code, "")
     if code == "truncated":
         remedy = eof_remedy

@@ -8,6 +8,7 @@ would ever send cannot switch it off for the others.
 from typing import Final
 
 from tlscore.handshake.negotiation import Offer, Selection, select
+from tlscore.handshake.negotiation12 import Offer12, select12
 from tlscore.handshake.plans import ServerPlan
 from tlscore.wire import ClientHello
 
@@ -20,11 +21,11 @@ KEPT_OFFER_OCTETS: Final = 512
 def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection:
     """The selection for an offer, perhaps from memory.
 
-    Takes:    hello, raw: the ClientHello, for a resolver.
+    Takes:    offer: its class tells the version; hello, raw: the ClientHello, for a resolver.
     """
     remembered = plan.selections()
     if remembered is None:
-        return select(plan.config, plan.alpn, offer, hello, raw)
+        return _select(plan, offer, hello, raw)
     key = (
         offer.suites,
         offer.groups,
@@ -34,15 +35,22 @@ def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> 
         offer.alpn,
         offer.server_name,
         offer.authorities,
+        type(offer),
     )
     known = remembered.get(key)
     if known is None:
-        known = select(plan.config, plan.alpn, offer, hello, raw)
+        known = _select(plan, offer, hello, raw)
         if _is_small(offer):
             if len(remembered) >= KEPT_SELECTIONS:
                 remembered.clear()
             remembered[key] = known
     return known
+
+
+def _select(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection:
+    if isinstance(offer, Offer12):
+        return select12(plan, offer, hello, raw)
+    return select(plan.config, plan.alpn, offer, hello, raw)
 
 
 def _is_small(offer: Offer) -> bool:

@@ -22,21 +22,24 @@ from tlscore.handshake import cookie as cookies
 from tlscore.handshake import messages
 from tlscore.handshake.certificate_auth import (
     authorized,
+    chain_of,
     sign,
+    staples_of,
     verify_client_chain,
     verify_finished,
     verify_signature,
 )
 from tlscore.handshake.cookie import Retry
 from tlscore.handshake.machine import State, transition
-from tlscore.handshake.negotiation import Offer, Selection, check_offer
+from tlscore.handshake.negotiation import Offer, Selection, check_offer, require_tls13, select_version, wants_staple
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
 from tlscore.handshake.selections import selected
-from tlscore.iana import CertificateStatusType, NamedGroup, ProtocolVersion
+from tlscore.handshake.server12 import ExpectClientCertificate12, ExpectClientKeyExchange, answer_client_hello
+from tlscore.iana import NamedGroup, ProtocolVersion
 from tlscore.record import Record
 from tlscore.wire import (
     HRR_RANDOM,
@@ -51,7 +54,6 @@ from tlscore.wire import (
     KeyShareHelloRetryRequest,
     PostHandshakeAuth,
     SelectedVersion,
-    StatusRequest,
     check_solicited,
     encode,
 )
@@ -82,7 +84,10 @@ class ServerState(State):
 
 
 class ExpectClientHello(ServerState):
-    """Nothing has arrived. With stateless cookies, the second ClientHello of another connection may come here."""
+    """Nothing has arrived. With stateless cookies, the second ClientHello of another connection may come here.
+
+    server12.py goes on where the ClientHello selects TLS 1.2.
+    """
 
     stage: ClassVar[int] = 3
     initial: ClassVar[bool] = True
@@ -140,10 +145,18 @@ class ExpectClientFinished(ServerState):
 @transition
 def on_client_hello(
     state: ExpectClientHello, message: ClientHello, out: Output
-) -> ExpectSecondClientHello | ExpectClientCertificate | ExpectClientFinished:
+) -> (
+    ExpectSecondClientHello
+    | ExpectClientCertificate
+    | ExpectClientFinished
+    | ExpectClientCertificate12
+    | ExpectClientKeyExchange
+):
     plan, config = state.plan, state.plan.config
     out.step(trace.STARTED)
-    offer = check_offer(message, config.versions)
+    if select_version(message, config.versions) == ProtocolVersion.TLS12:
+        return answer_client_hello(plan, message, out)
+    offer = check_offer(message)
     out.step(trace.CLIENT_OFFERED)
     out.allow_change_cipher_spec(True)
     if plan.cookie_key is not None and offer.cookie is not None:
@@ -166,7 +179,8 @@ def on_client_hello(
 def on_second_client_hello(
     state: ExpectSecondClientHello, message: ClientHello, out: Output
 ) -> ExpectClientCertificate | ExpectClientFinished:
-    offer = check_offer(message, state.plan.config.versions)
+    require_tls13(message, state.plan.config.versions)
+    offer = check_offer(message)
     # RFC 9846 4.3.2: "the client MUST copy the contents of the extension received in the HelloRetryRequest into a
     # "cookie" extension in the new ClientHello."
     if offer.cookie != state.cookie:
@@ -266,7 +280,7 @@ def send_server_flight(
     if plan.request is not None:
         out.send(plan.request, transcript)
         out.step(trace.SERVER_ASKED_CERTIFICATE)
-    out.send(plan.certificate(identity, _wants_staple(hello)), transcript)
+    out.send(plan.certificate(identity, wants_staple(hello)), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
     out.send(messages.certificate_verify(scheme, sign(identity, scheme, "server", transcript)), transcript)
     out.step(trace.SERVER_SIGNED)
@@ -328,13 +342,6 @@ def _send_server_hello(
     return schedule
 
 
-def _wants_staple(hello: ClientHello) -> bool:
-    # RFC 9846 4.5.1: "Extensions in the Certificate message from the server MUST correspond to ones from the
-    # ClientHello message."
-    asked = hello.extensions.get(StatusRequest)
-    return asked is not None and asked.status_type == CertificateStatusType.ocsp
-
-
 def _send_encrypted_extensions(
     plan: ServerPlan, offer: Offer, selection: Selection, transcript: Transcript, out: Output
 ) -> None:
@@ -366,7 +373,8 @@ def on_client_certificate(
     if not message.certificate_list:
         return _without_certificate(state, out)
     out.step(trace.CLIENT_SENT_CERTIFICATE)
-    chain = verify_client_chain(agreed.plan.config, message.certificate_list)
+    entries = message.certificate_list
+    chain = verify_client_chain(agreed.plan.config, chain_of(entries), staples_of(entries))
     out.receive(transcript)
     return ExpectClientCertificateVerify(agreed, transcript, state.schedule, chain)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tlscore.errors import AlertError, TransportError
 from tlscore.handshake.facts import ConnectionFacts
+from tlscore.iana import ProtocolVersion
 
 if TYPE_CHECKING:
     from tlscore.errors import TlsError
@@ -36,7 +37,10 @@ class ConfirmedHandshake(ConnectionFacts):
         """Client: whether the server has shown, by a record after the handshake, that it took our answer to its request
         for a certificate. None where it asked for none."""
         outcome = self._outcome
-        return self._has_verdict() if outcome is not None and outcome.asked else None
+        if outcome is None or not outcome.asked:
+            return None
+        # In TLS 1.2 the server's Finished comes after our certificate.
+        return outcome.version == ProtocolVersion.TLS12 or self._has_verdict()
 
     def _look_for_verdict(self) -> None:
         """Open what waits, and take what it shows."""

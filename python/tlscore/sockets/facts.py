@@ -115,11 +115,11 @@ class SocketFacts:
         """Client: whether the server has shown that it took our certificate; None where it asked for none."""
         return self._connection.client_auth_confirmed
 
-    def export_keying_material(self, label: str | bytes, context: bytes, length: int) -> bytes:
+    def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
         """Keys for another protocol, bound to this connection.
 
-        Takes:    label: registered with IANA, or one that begins with "EXPERIMENTAL"; context: may be empty; length: in
-                  octets.
+        Takes:    label: registered with IANA, or one that begins with "EXPERIMENTAL"; context: may be empty, which in
+                  TLS 1.2 is not the same as None; length: in octets.
         Gives:    the same octets at both ends, and at no other connection.
         Raises:   HandshakeNotComplete before the handshake is complete; UsageError for a label over 249 octets
                   or a length outside 1..8160.

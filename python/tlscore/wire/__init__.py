@@ -1,8 +1,8 @@
-"""The wire room: TLS 1.3 handshake messages and extensions as frozen values, and their codec.
+"""The wire room: TLS handshake messages and extensions as frozen values, and their codec.
 
-atoms.py is the presentation language, struct.py compiles annotated classes, extension_types.py and messages13.py are
-the grammar of the RFCs, extensions.py the table of what may stand where, framing.py the way in and out: `decode(data)`
-and `encode(message)`. Nothing here knows a connection, a configuration or a secret.
+atoms.py is the presentation language, struct.py compiles annotated classes, extension_types.py, messages13.py and
+messages12.py are the grammar of the RFCs, extensions.py the table of what may stand where, framing.py the way in and
+out: `decode(data)` and `encode(message)`. Nothing here knows a connection, a configuration or a secret.
 """
 
 from .extension_types import (
@@ -40,13 +40,27 @@ from .extension_types import (
     SignedCertificateTimestampsRequest,
     StatusRequest,
     StatusRequestCertificateRequest,
+    StatusRequestServerHello,
     SupportedGroups,
     SupportedVersions,
     TicketEarlyData,
     UnknownExtension,
 )
-from .extensions import EXTENSIONS, Extensions, ExtensionValue, check_solicited
-from .framing import MESSAGES, decode, encode, truncate_before_binders
+from .extensions import EXTENSIONS, Extensions, ExtensionValue, check_placement, check_solicited
+from .framing import MESSAGES, MESSAGES12, decode, encode, truncate_before_binders
+from .messages12 import (
+    NAMED_CURVE,
+    Certificate12,
+    CertificateRequest12,
+    CertificateStatus12,
+    ClientKeyExchange,
+    Finished12,
+    HelloRequest,
+    NewSessionTicket12,
+    ServerHello12,
+    ServerHelloDone,
+    ServerKeyExchange,
+)
 from .messages13 import (
     HRR_RANDOM,
     Certificate,
@@ -70,14 +84,20 @@ __all__ = [
     "EXTENSIONS",
     "HRR_RANDOM",
     "MESSAGES",
+    "MESSAGES12",
+    "NAMED_CURVE",
     "Alpn",
     "Certificate",
+    "Certificate12",
     "CertificateAuthorities",
     "CertificateEntry",
     "CertificateRequest",
+    "CertificateRequest12",
     "CertificateStatus",
+    "CertificateStatus12",
     "CertificateVerify",
     "ClientHello",
+    "ClientKeyExchange",
     "Cookie",
     "EarlyDataIndication",
     "EcPointFormats",
@@ -89,6 +109,8 @@ __all__ = [
     "ExtensionValue",
     "Extensions",
     "Finished",
+    "Finished12",
+    "HelloRequest",
     "HelloRetryRequest",
     "KeyShareClientHello",
     "KeyShareEntry",
@@ -99,6 +121,7 @@ __all__ = [
     "Message",
     "MessageHash",
     "NewSessionTicket",
+    "NewSessionTicket12",
     "OcspStatusRequest",
     "OidFilter",
     "OidFilters",
@@ -112,6 +135,9 @@ __all__ = [
     "RenegotiationInfo",
     "SelectedVersion",
     "ServerHello",
+    "ServerHello12",
+    "ServerHelloDone",
+    "ServerKeyExchange",
     "ServerName",
     "SessionTicket",
     "SignatureAlgorithms",
@@ -120,11 +146,13 @@ __all__ = [
     "SignedCertificateTimestampsRequest",
     "StatusRequest",
     "StatusRequestCertificateRequest",
+    "StatusRequestServerHello",
     "Struct",
     "SupportedGroups",
     "SupportedVersions",
     "TicketEarlyData",
     "UnknownExtension",
+    "check_placement",
     "check_solicited",
     "decode",
     "decode_struct",

@@ -14,6 +14,8 @@ from .atoms import Codec, Decode, Encode, Site, enclose, opaque, rest, span, uin
 from .struct import Struct, nested, struct
 
 _MAX16: Final = 2**16 - 1
+# Where a server answers what the client offered, in TLS 1.3 and in TLS 1.2.
+_SERVER_ANSWERS: Final = ("EncryptedExtensions", "ServerHello12")
 # RFC 1035 2.3.4: octets of a name, and of one label.
 _HOST_NAME_OCTETS: Final = 255
 _LABEL_OCTETS: Final = 63
@@ -87,7 +89,7 @@ class ServerName(Extension):
 
     def check_placed(self, message: str) -> None:
         name = self.host_name
-        if message == "EncryptedExtensions":
+        if message in _SERVER_ANSWERS:
             # RFC 6066 3: "The "extension_data" field of this extension SHALL be empty." (the server's)
             if name is not None:
                 raise errors.DecodeError("the server's server_name extension is not empty", section=self.section)
@@ -144,6 +146,13 @@ class StatusRequest(Extension):
 @struct("RFC 9846 4.5.1.1")
 class StatusRequestCertificateRequest(Extension):
     """The server asks for the status of the client's certificate: the extension is empty."""
+
+    code = ExtensionType.status_request
+
+
+@struct("RFC 6066 8")
+class StatusRequestServerHello(Extension):
+    """A server of TLS 1.2 will send a CertificateStatus message: the extension is empty."""
 
     code = ExtensionType.status_request
 
@@ -256,7 +265,7 @@ class Alpn(Extension):
 
     def check_placed(self, message: str) -> None:
         # RFC 7301 3.1: "the "ProtocolNameList" MUST contain exactly one "ProtocolName"." (the server's)
-        if message == "EncryptedExtensions" and len(self.protocol_name_list) != 1:
+        if message in _SERVER_ANSWERS and len(self.protocol_name_list) != 1:
             raise errors.DecodeError(
                 f"the server selected {len(self.protocol_name_list)} application protocols", section=self.section
             )
@@ -375,7 +384,7 @@ class SignedCertificateTimestamps(Extension):
     sct_list: Annotated[tuple[bytes, ...], vector(opaque(1, _MAX16), 1, _MAX16)]
 
 
-# -- TLS 1.2: a TLS 1.3 client may offer them to servers that negotiate less -------------------------------------------
+# -- TLS 1.2 alone -----------------------------------------------------------------------------------------------------
 
 
 @struct("RFC 7366 2")

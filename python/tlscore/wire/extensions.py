@@ -19,31 +19,37 @@ from .struct import Struct, decoder_of, encoder_of
 E = TypeVar("E", bound=Extension)
 ExtensionValue = Extension | UnknownExtension
 
-CH, SH, HRR = "ClientHello", "ServerHello", "HelloRetryRequest"
+CH, SH, HRR, SH12 = "ClientHello", "ServerHello", "HelloRetryRequest", "ServerHello12"
 EE, CR, CT, NST = "EncryptedExtensions", "CertificateRequest", "Certificate", "NewSessionTicket"
-MESSAGES_WITH_EXTENSIONS: Final = (CH, SH, HRR, EE, CR, CT, NST)
+MESSAGES_WITH_EXTENSIONS: Final = (CH, SH, HRR, EE, CR, CT, NST, SH12)
 
 _Forms = dict[str, type[Extension]]
 
-# RFC 9846 4.3, table 1, and for what TLS 1.3 does not use, the ClientHello alone: it may be meant for TLS 1.2.
+# RFC 9846 4.3, table 1; what TLS 1.3 does not use, and what TLS 1.2 has in its ServerHello, as the RFC of each says.
 EXTENSIONS: Final[tuple[_Forms, ...]] = (
-    {CH: x.ServerName, EE: x.ServerName, CR: x.ServerName},
-    {CH: x.MaxFragmentLength, EE: x.MaxFragmentLength},
-    {CH: x.StatusRequest, CR: x.StatusRequestCertificateRequest, CT: x.CertificateStatus},
+    {CH: x.ServerName, EE: x.ServerName, CR: x.ServerName, SH12: x.ServerName},
+    {CH: x.MaxFragmentLength, EE: x.MaxFragmentLength, SH12: x.MaxFragmentLength},
+    {
+        CH: x.StatusRequest,
+        CR: x.StatusRequestCertificateRequest,
+        CT: x.CertificateStatus,
+        SH12: x.StatusRequestServerHello,
+    },
     {CH: x.SupportedGroups, EE: x.SupportedGroups},
-    {CH: x.EcPointFormats},
+    {CH: x.EcPointFormats, SH12: x.EcPointFormats},
     {CH: x.SignatureAlgorithms, CR: x.SignatureAlgorithms},
-    {CH: x.Alpn, EE: x.Alpn},
+    {CH: x.Alpn, EE: x.Alpn, SH12: x.Alpn},
     {
         CH: x.SignedCertificateTimestampsRequest,
         CR: x.SignedCertificateTimestampsRequest,
         CT: x.SignedCertificateTimestamps,
+        SH12: x.SignedCertificateTimestamps,
     },
     {CH: x.Padding},
-    {CH: x.EncryptThenMac},
-    {CH: x.ExtendedMainSecret},
-    {CH: x.RecordSizeLimit, EE: x.RecordSizeLimit},
-    {CH: x.SessionTicket},
+    {CH: x.EncryptThenMac, SH12: x.EncryptThenMac},
+    {CH: x.ExtendedMainSecret, SH12: x.ExtendedMainSecret},
+    {CH: x.RecordSizeLimit, EE: x.RecordSizeLimit, SH12: x.RecordSizeLimit},
+    {CH: x.SessionTicket, SH12: x.SessionTicket},
     {CH: x.PreSharedKeyClientHello, SH: x.PreSharedKeyServerHello},
     {CH: x.EarlyDataIndication, EE: x.EarlyDataIndication, NST: x.TicketEarlyData},
     {CH: x.SupportedVersions, SH: x.SelectedVersion, HRR: x.SelectedVersion},
@@ -54,7 +60,7 @@ EXTENSIONS: Final[tuple[_Forms, ...]] = (
     {CH: x.PostHandshakeAuth},
     {CH: x.SignatureAlgorithmsCert, CR: x.SignatureAlgorithmsCert},
     {CH: x.KeyShareClientHello, SH: x.KeyShareServerHello, HRR: x.KeyShareHelloRetryRequest},
-    {CH: x.RenegotiationInfo},
+    {CH: x.RenegotiationInfo, SH12: x.RenegotiationInfo},
 )
 
 
@@ -230,8 +236,9 @@ def _items_decoder(site: Site, message: str) -> Decode:
 
 def _check_block(found: dict[int, ExtensionValue], last: int, misplaced: int, message: str) -> None:
     # A ServerHello without supported_versions negotiates TLS 1.2, where other extensions stand in it: judging it by the
-    # rules of TLS 1.3 would hide that the peer is simply old.
-    if misplaced >= 0 and (message != SH or ExtensionType.supported_versions in found):
+    # rules of TLS 1.3, or at all before its version is known to be wanted, would hide that the peer is simply old.
+    # The handshake calls `check_placement` for it.
+    if misplaced >= 0 and message != SH12 and (message != SH or ExtensionType.supported_versions in found):
         raise _misplaced(misplaced, message)
     # RFC 9846 4.3.11: "The "pre_shared_key" extension MUST be the last extension in the ClientHello [...]. Servers MUST
     # check that it is the last extension and otherwise fail the handshake with an "illegal_parameter" alert."
@@ -239,6 +246,14 @@ def _check_block(found: dict[int, ExtensionValue], last: int, misplaced: int, me
         raise errors.IllegalParameter(
             "pre_shared_key is not the last extension of the ClientHello", section="RFC 9846 4.3.11"
         )
+
+
+def check_placement(extensions: Extensions, message: str) -> None:
+    """Refuse known extensions that may not stand in `message`, where decoding has let them pass."""
+    known = {next(iter(forms.values())).code for forms in EXTENSIONS}
+    for value in extensions:
+        if isinstance(value, UnknownExtension) and value.code in known:
+            raise _misplaced(value.code, message)
 
 
 def check_solicited(extensions: Extensions, offered_codes: Collection[int], message_name: str) -> None:

@@ -2,14 +2,15 @@
 
     [ type 1 | length 3 | body ... ]    one message, as the joiner of the record layer hands it over
 
-`decode` decides by the type octet, and for a ServerHello by its random, which class reads the body; it accepts exactly
-one message.
+`decode` decides by the version and the type octet, and for a ServerHello by its random and its supported_versions,
+which class reads the body; it accepts exactly one message.
 """
 
 from typing import Final
 
 from .. import errors
-from ..iana import HandshakeType
+from ..iana import ExtensionType, HandshakeType, ProtocolVersion
+from . import messages12 as old
 from . import messages13 as m
 from .atoms import Site
 from .extension_types import PreSharedKeyClientHello
@@ -36,30 +37,56 @@ MESSAGES: Final[dict[int, type[Message]]] = {
     )
 }
 
+MESSAGES12: Final[dict[int, type[Message]]] = {
+    cls.handshake_type: cls
+    for cls in (
+        old.HelloRequest,
+        m.ClientHello,
+        m.ServerHello,
+        old.NewSessionTicket12,
+        old.Certificate12,
+        old.ServerKeyExchange,
+        old.CertificateRequest12,
+        old.ServerHelloDone,
+        m.CertificateVerify,
+        old.ClientKeyExchange,
+        old.Finished12,
+        old.CertificateStatus12,
+    )
+}
 
-def decode(data: bytes) -> Message:
-    """Decode one whole TLS 1.3 handshake message.
 
-    Takes:    data: the message with its 4-octet header, and nothing behind it.
-    Gives:    a value of one of the classes in messages13; HelloRetryRequest is told from ServerHello by its random.
+def decode(data: bytes, version: int = ProtocolVersion.TLS13) -> Message:
+    """Decode one whole handshake message.
+
+    Takes:    data: the message with its 4-octet header, and nothing behind it; version: the negotiated one (hellos are
+              the same in both).
+    Gives:    a value of one of the classes in messages13 and messages12; HelloRetryRequest is told from ServerHello by
+              its random, ServerHello12 by its missing supported_versions.
     Raises:   DecodeError if it does not parse; IllegalParameter if it parses and breaks a rule that needs no other
-              knowledge; UnexpectedMessage for a type that TLS 1.3 does not have.
-    Source:   RFC 9846 section 4.
+              knowledge; UnexpectedMessage for a type that the version does not have.
+    Source:   RFC 9846 section 4, RFC 5246 section 7.4.
     """
     end = len(data)
     if end < _HEADER or end - _HEADER != data[1] << 16 | data[2] << 8 | data[3]:
         raise errors.DecodeError("the length of a handshake message is not that of its header", section="RFC 9846 4")
-    cls = MESSAGES.get(data[0])
+    older = version == ProtocolVersion.TLS12
+    cls = (MESSAGES12 if older else MESSAGES).get(data[0])
     if cls is None:
         # RFC 9846 6.2: "unexpected_message: An inappropriate message (e.g., the wrong handshake message, premature
         # Application Data, etc.) was received."
         name = HandshakeType.name_of(data[0])
-        raise errors.UnexpectedMessage(f"handshake message {name} does not exist in TLS 1.3", section="RFC 9846 4")
+        raise errors.UnexpectedMessage(
+            f"handshake message {name} does not exist in TLS 1.{2 if older else 3}", section="RFC 9846 4"
+        )
     # RFC 9846 4.2.3: "Upon receiving a message with type server_hello, implementations MUST first examine the Random
     # value and, if it matches this value, process it as described in Section 4.2.4."
     if cls is ServerHello and data[_RANDOM] == HRR_RANDOM:
         cls = HelloRetryRequest
     value, at = decoder_of(cls)(data, _HEADER, end)
+    if cls is ServerHello and ExtensionType.supported_versions not in value.extensions:
+        cls = old.ServerHello12
+        value, at = decoder_of(cls)(data, _HEADER, end)
     if at != end:
         raise Site(cls.__name__, cls.section).malformed(f"is followed by {end - at} octets that belong to nothing")
     message: Message = value

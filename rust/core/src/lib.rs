@@ -21,6 +21,7 @@ pub mod schedule;
 pub mod signals;
 pub mod source;
 pub mod suite;
+pub mod tls12;
 pub mod transcript;
 pub mod write;
 
@@ -31,6 +32,7 @@ pub use read::{Item, ReadHalf};
 pub use record::{ContentType, Epoch, Side};
 pub use schedule::{ApplicationSchedule, EarlySchedule, HandshakeSchedule, Psk};
 pub use signals::Signals;
-pub use suite::Suite;
+pub use suite::{Suite, Suite12};
+pub use tls12::MainSecret12;
 pub use transcript::Transcript;
 pub use write::WriteHalf;

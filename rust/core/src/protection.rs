@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 use crate::record::{header, ContentType, HEADER};
 use crate::schedule::finished_key;
-use crate::{Code, Error, Suite};
+use crate::{Code, Error, Suite, Suite12};
 
 /// A traffic secret on its way to the half that will use it.
 pub struct TrafficSecret {
@@ -16,13 +16,29 @@ pub struct TrafficSecret {
     pub(crate) secret: Secret,
 }
 
+/// How a record of this direction is laid out and what its AEAD covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// TLS 1.3: the content type is encrypted; the header is what the tag covers beside it.
+    Tls13,
+    /// TLS 1.2, AES-GCM and AES-CCM (RFC 5288, 6655): 8 octets of the nonce travel in front of the ciphertext.
+    Explicit,
+    /// TLS 1.2, ChaCha20-Poly1305 (RFC 7905): the nonce is made as in TLS 1.3.
+    Implicit,
+}
+
+/// Octets of the nonce that travel with a record of `Framing::Explicit`.
+const EXPLICIT: usize = 8;
+
 /// Record protection of one direction under one key.
 pub struct Protection {
-    suite: Suite,
+    framing: Framing,
+    limit: u64,
     key: RecordKey,
     iv: [u8; 12],
     sequence: u64,
-    secret: Secret,
+    /// What the next generation of keys comes from; TLS 1.2 has none.
+    chain: Option<TrafficSecret>,
 }
 
 impl Drop for Protection {
@@ -34,26 +50,65 @@ impl Drop for Protection {
 impl Protection {
     /// RFC 9846 7.3: key and IV from a traffic secret.
     pub fn new(traffic: TrafficSecret) -> Result<Self, Error> {
-        let TrafficSecret { suite, secret } = traffic;
+        let TrafficSecret { suite, secret } = &traffic;
         let mut key = [0_u8; 32];
         let key_len = suite.aead().key_len();
         let mut iv = [0_u8; 12];
-        let made = hkdf_expand_label(suite.hash(), &secret, b"key", &[], &mut key[..key_len])
-            .and_then(|()| hkdf_expand_label(suite.hash(), &secret, b"iv", &[], &mut iv))
+        let made = hkdf_expand_label(suite.hash(), secret, b"key", &[], &mut key[..key_len])
+            .and_then(|()| hkdf_expand_label(suite.hash(), secret, b"iv", &[], &mut iv))
             .and_then(|()| RecordKey::new(suite.aead(), &key[..key_len]));
         key.zeroize();
-        Ok(Self { suite, key: made?, iv, sequence: 0, secret })
+        let limit = suite.record_limit();
+        Ok(Self { framing: Framing::Tls13, limit, key: made?, iv, sequence: 0, chain: Some(traffic) })
+    }
+
+    /// TLS 1.2: key and the fixed part of the nonce come out of the key block (RFC 5246 6.3).
+    pub(crate) fn tls12(suite: Suite12, key: &[u8], fixed_iv: &[u8]) -> Result<Self, Error> {
+        let framing = if suite.fixed_iv_len() == 4 { Framing::Explicit } else { Framing::Implicit };
+        let mut iv = [0_u8; 12];
+        iv[..fixed_iv.len()].copy_from_slice(fixed_iv);
+        let key = RecordKey::new(suite.aead(), key)?;
+        Ok(Self { framing, limit: suite.record_limit(), key, iv, sequence: 0, chain: None })
     }
 
     /// RFC 9846 7.2: the next generation of the secret, and keys from it; the old ones are wiped.
     pub fn update(&mut self) -> Result<(), Error> {
+        let Some(TrafficSecret { suite, secret }) = &self.chain else {
+            return Err(Error::new(Code::InternalError, "TLS 1.2 has no key update"));
+        };
+        let suite = *suite;
         let mut next = [0_u8; 64];
-        let length = self.suite.hash().output_len();
-        hkdf_expand_label(self.suite.hash(), &self.secret, b"traffic upd", &[], &mut next[..length])?;
+        let length = suite.hash().output_len();
+        hkdf_expand_label(suite.hash(), secret, b"traffic upd", &[], &mut next[..length])?;
         let secret = Secret::from_slice(&next[..length]);
         next.zeroize();
-        *self = Self::new(TrafficSecret { suite: self.suite, secret })?;
+        *self = Self::new(TrafficSecret { suite, secret })?;
         Ok(())
+    }
+
+    /// Whether records hide their content type, as in TLS 1.3.
+    #[inline]
+    #[must_use]
+    pub fn hides_type(&self) -> bool {
+        self.framing == Framing::Tls13
+    }
+
+    /// Octets between the header and the ciphertext.
+    #[inline]
+    #[must_use]
+    pub fn prefix_len(&self) -> usize {
+        if self.framing == Framing::Explicit {
+            EXPLICIT
+        } else {
+            0
+        }
+    }
+
+    /// Octets that a record is longer than its inner plaintext.
+    #[inline]
+    #[must_use]
+    pub fn overhead(&self) -> usize {
+        HEADER + self.prefix_len() + self.key.tag_len()
     }
 
     /// Records protected or opened under this key so far.
@@ -71,7 +126,7 @@ impl Protection {
     /// Most records that this key may protect.
     #[must_use]
     pub const fn record_limit(&self) -> u64 {
-        self.suite.record_limit()
+        self.limit
     }
 
     /// Start counting at `sequence`: what a test of the limits would otherwise need 2^24 records for.
@@ -81,17 +136,36 @@ impl Protection {
 
     /// verify_data of a Finished message under this traffic secret (post-handshake authentication, RFC 9846 4.5.3).
     pub fn finished_mac(&self, transcript: &[u8]) -> Result<Digest, Error> {
-        let key = finished_key(self.suite, &self.secret)?;
-        Ok(hmac(self.suite.hash(), key.as_bytes(), transcript))
+        let Some(TrafficSecret { suite, secret }) = &self.chain else {
+            return Err(Error::new(Code::InternalError, "TLS 1.2 has no post-handshake authentication"));
+        };
+        let key = finished_key(*suite, secret)?;
+        Ok(hmac(suite.hash(), key.as_bytes(), transcript))
     }
 
+    #[inline]
     fn nonce(&self) -> [u8; 12] {
-        // RFC 9846 5.3: the 64-bit sequence number, padded to the left with zeros, is XORed with the IV.
         let mut nonce = self.iv;
+        if self.framing == Framing::Explicit {
+            // RFC 5288 3: "The nonce_explicit MAY be the 64-bit sequence number": a counter cannot repeat, a random value can.
+            nonce[4..].copy_from_slice(&self.sequence.to_be_bytes());
+            return nonce;
+        }
+        // RFC 9846 5.3: the 64-bit sequence number, padded to the left with zeros, is XORed with the IV.
         for (octet, counter) in nonce[4..].iter_mut().zip(self.sequence.to_be_bytes()) {
             *octet ^= counter;
         }
         nonce
+    }
+
+    /// What the tag covers in TLS 1.2 (RFC 5246 6.2.3.3): sequence number, type, version, length of the plaintext.
+    fn associated12(&self, header: [u8; HEADER], plaintext: usize) -> [u8; 13] {
+        let mut associated = [0_u8; 13];
+        associated[..8].copy_from_slice(&self.sequence.to_be_bytes());
+        associated[8..11].copy_from_slice(&header[..3]);
+        let [.., high, low] = plaintext.to_be_bytes();
+        associated[11..].copy_from_slice(&[high, low]);
+        associated
     }
 
     fn advance(&mut self, limit: u64) -> Result<(), Error> {
@@ -106,27 +180,37 @@ impl Protection {
         Ok(())
     }
 
-    /// Seal one record: `out` gets header, ciphertext and tag, exactly `HEADER + plaintext + trailer + tag` octets.
+    /// Seal one record: `out` gets exactly `overhead() + plaintext + trailer` octets.
+    ///
+    /// In TLS 1.3 `trailer` is the content type octet and the padding; in TLS 1.2, where `kind` stands in the header, it is empty.
     pub fn seal(
         &mut self,
+        kind: ContentType,
         plaintext: &[u8],
         trailer: &[u8],
         hard_limit: u64,
         out: &mut [MaybeUninit<u8>],
     ) -> Result<(), Error> {
         self.advance(hard_limit)?;
-        let length = plaintext.len() + trailer.len() + self.tag_len();
-        let header = header(ContentType::ApplicationData, 0x0303, length);
-        let (head, body) = out.split_at_mut(HEADER);
-        for (slot, octet) in head.iter_mut().zip(header) {
-            slot.write(octet);
+        let outer = if self.hides_type() { ContentType::ApplicationData } else { kind };
+        let header = header(outer, 0x0303, out.len() - HEADER);
+        let (head, rest) = out.split_at_mut(HEADER);
+        tlscore_crypto::copy_to_uninit(&header, head);
+        let (prefix, body) = rest.split_at_mut(self.prefix_len());
+        let nonce = self.nonce();
+        if self.hides_type() {
+            self.key.seal(&nonce, &header, plaintext, trailer, body)?;
+        } else {
+            if !prefix.is_empty() {
+                tlscore_crypto::copy_to_uninit(&nonce[4..], prefix);
+            }
+            self.key.seal(&nonce, &self.associated12(header, plaintext.len()), plaintext, trailer, body)?;
         }
-        self.key.seal(&self.nonce(), &header, plaintext, trailer, body)?;
         self.sequence += 1;
         Ok(())
     }
 
-    /// Open one record; `record` is header, ciphertext and tag. The inner plaintext goes to `out` and its end to `tail`.
+    /// Open one record, given whole. The inner plaintext goes to `out` and its end to `tail`.
     pub fn open<'a>(
         &mut self,
         record: &[u8],
@@ -136,8 +220,22 @@ impl Protection {
     ) -> Result<&'a mut [u8], Error> {
         self.advance(hard_limit)?;
         let (header, sealed) = record.split_at(HEADER);
+        let opened = if self.hides_type() {
+            self.key.open(&self.nonce(), header, sealed, out, tail)
+        } else {
+            let mut fields = [0_u8; HEADER];
+            fields.copy_from_slice(header);
+            let (explicit, sealed) = sealed.split_at(self.prefix_len());
+            let mut nonce = self.nonce();
+            if let Some(sent) = explicit.first_chunk::<EXPLICIT>() {
+                // The peer chose it; a wrong one fails the tag like any other change.
+                nonce[4..].copy_from_slice(sent);
+            }
+            let associated = self.associated12(fields, out.len() + tail.len());
+            self.key.open(&nonce, &associated, sealed, out, tail)
+        };
         // RFC 9846 5.2: "If the decryption fails, the receiver MUST terminate the connection with a "bad_record_mac" alert."
-        let opened = self.key.open(&self.nonce(), header, sealed, out, tail).map_err(|_| {
+        let opened = opened.map_err(|_| {
             Error::new(
                 Code::BadRecordMac,
                 "a record failed its authentication check: it was changed on the way, repeated, or sealed with another key",

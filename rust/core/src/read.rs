@@ -68,6 +68,7 @@ pub struct ReadHalf<W> {
     plain: Buffer,
     alert: Option<(u8, u8)>,
     protection: Option<Protection>,
+    pending: Option<Protection>,
     epoch: Epoch,
     open: bool,
     closed: bool,
@@ -104,6 +105,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             plain: Buffer::new(),
             alert: None,
             protection: None,
+            pending: None,
             epoch: Epoch::Plain,
             open: false,
             closed: false,
@@ -161,6 +163,20 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         Ok(())
     }
 
+    /// TLS 1.2: the keys that the peer's change_cipher_spec will bring into force.
+    pub fn expect_change_cipher_spec12(&mut self, protection: Protection) -> Result<(), Error> {
+        if self.epoch != Epoch::Plain || self.pending.is_some() {
+            return Err(Error::new(Code::InternalError, "read keys of an earlier epoch"));
+        }
+        self.pending = Some(protection);
+        Ok(())
+    }
+
+    /// Whether content types are hidden, as under the keys of TLS 1.3.
+    fn hides_type(&self) -> bool {
+        self.protection.as_ref().is_some_and(Protection::hides_type)
+    }
+
     /// Refuse a message that goes on past a point where the peer must wait for our answer.
     pub fn require_boundary(&self) -> Result<(), Error> {
         self.joiner.boundary().map(|_| ())
@@ -169,6 +185,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// Wipe keys and drop everything that was not read.
     pub fn kill(&mut self) {
         self.protection = None;
+        self.pending = None;
         self.open = false;
         self.source.clear();
         (self.walked, self.walked_content) = (0, 0);
@@ -245,7 +262,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     }
 
     fn record_overhead(&self) -> usize {
-        self.protection.as_ref().map_or(0, |keys| keys.tag_len() + 1)
+        self.protection.as_ref().map_or(0, |keys| keys.overhead() - HEADER + usize::from(keys.hides_type()))
     }
 
     /// Drop the record of `total` octets at the head.
@@ -310,7 +327,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if let Some((level, description)) = self.alert.take() {
             return Ok(Some(Item::Alert { level, description }));
         }
-        if self.joiner.first_kind() == Some(content::KEY_UPDATE) && self.open {
+        if self.joiner.first_kind() == Some(content::KEY_UPDATE) && self.open && self.hides_type() {
             self.on_key_update()?;
             return Ok(None);
         }
@@ -336,15 +353,19 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         let (kind, length) = (front[0], usize::from(u16::from_be_bytes([front[3], front[4]])));
         let total = HEADER + length;
         let whole = front.len() >= total;
-        let protected = kind == ContentType::ApplicationData as u8 && self.protection.is_some();
-        if !protected || length > MAX_CIPHERTEXT {
+        // TLS 1.3 shows every protected record as application data; under TLS 1.2 keys every record is protected.
+        let protected = match &self.protection {
+            Some(keys) => kind == ContentType::ApplicationData as u8 || !keys.hides_type(),
+            None => false,
+        };
+        if !protected || length > MAX_CIPHERTEXT || !self.hides_type() {
             self.check_header(kind, length, protected)?;
         }
         if !whole && self.source.head(total).is_none() {
             return Ok(Step::NeedMore);
         }
         if protected {
-            return self.open_record(total, destination);
+            return self.open_record(kind, total, destination);
         }
         self.plain_record(kind, total)?;
         Ok(Step::Done)

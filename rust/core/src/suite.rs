@@ -80,3 +80,77 @@ impl Suite {
         }
     }
 }
+
+/// A cipher suite of TLS 1.2 with forward secrecy and an AEAD; what only the handshake needs (key exchange, signature) is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suite12 {
+    code: u16,
+    aead: AeadAlgorithm,
+    hash: HashAlgorithm,
+}
+
+/// RFC 5289, RFC 7905, RFC 7251, RFC 6655.
+const SUITES12: [Suite12; 10] = [
+    Suite12::new(0xc02b, AeadAlgorithm::Aes128Gcm, HashAlgorithm::Sha256),
+    Suite12::new(0xc02c, AeadAlgorithm::Aes256Gcm, HashAlgorithm::Sha384),
+    Suite12::new(0xc02f, AeadAlgorithm::Aes128Gcm, HashAlgorithm::Sha256),
+    Suite12::new(0xc030, AeadAlgorithm::Aes256Gcm, HashAlgorithm::Sha384),
+    Suite12::new(0xcca8, AeadAlgorithm::ChaCha20Poly1305, HashAlgorithm::Sha256),
+    Suite12::new(0xcca9, AeadAlgorithm::ChaCha20Poly1305, HashAlgorithm::Sha256),
+    Suite12::new(0xc0ac, AeadAlgorithm::Aes128Ccm, HashAlgorithm::Sha256),
+    Suite12::new(0xc0ad, AeadAlgorithm::Aes256Ccm, HashAlgorithm::Sha256),
+    Suite12::new(0xc0ae, AeadAlgorithm::Aes128Ccm8, HashAlgorithm::Sha256),
+    Suite12::new(0xc0af, AeadAlgorithm::Aes256Ccm8, HashAlgorithm::Sha256),
+];
+
+impl Suite12 {
+    /// All of them.
+    pub const ALL: [Self; 10] = SUITES12;
+
+    const fn new(code: u16, aead: AeadAlgorithm, hash: HashAlgorithm) -> Self {
+        Self { code, aead, hash }
+    }
+
+    /// From the code on the wire.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        SUITES12.into_iter().find(|suite| suite.code == code)
+    }
+
+    /// The code on the wire.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self.code
+    }
+
+    /// Its AEAD.
+    #[must_use]
+    pub const fn aead(self) -> AeadAlgorithm {
+        self.aead
+    }
+
+    /// Hash of its PRF and of the handshake.
+    #[must_use]
+    pub const fn hash(self) -> HashAlgorithm {
+        self.hash
+    }
+
+    /// Octets of the nonce that come out of the key block.
+    #[must_use]
+    pub const fn fixed_iv_len(self) -> usize {
+        match self.aead {
+            AeadAlgorithm::ChaCha20Poly1305 => 12,
+            _ => 4,
+        }
+    }
+
+    /// Records that one key may protect; TLS 1.2 has no key update, so the connection ends there.
+    #[must_use]
+    pub const fn record_limit(self) -> u64 {
+        match self.aead {
+            AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => 23_726_565,
+            AeadAlgorithm::ChaCha20Poly1305 => u64::MAX - 1,
+            _ => 1 << 23,
+        }
+    }
+}

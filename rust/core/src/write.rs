@@ -15,7 +15,7 @@ use tlscore_crypto::{Buffer, Digest};
 
 use crate::joiner::MESSAGE_HEADER;
 use crate::protection::{Protection, TrafficSecret};
-use crate::record::{header, ContentType, Epoch, HEADER, MAX_INNER, MAX_PLAINTEXT};
+use crate::record::{header, ContentType, Epoch, MAX_INNER, MAX_PLAINTEXT};
 use crate::{Code, Error, Limits, Padding, Side, Signals};
 
 const KEY_UPDATE: u8 = 24;
@@ -93,10 +93,20 @@ impl WriteHalf {
 
     /// Change to the keys of a later epoch.
     pub fn install(&mut self, epoch: Epoch, traffic: TrafficSecret) -> Result<(), Error> {
+        self.protect(epoch, Protection::new(traffic)?)
+    }
+
+    /// TLS 1.2: send change_cipher_spec and change to the keys that it announces (RFC 5246 7.1).
+    pub fn change_cipher_spec12(&mut self, protection: Protection) -> Result<(), Error> {
+        self.send_change_cipher_spec();
+        self.protect(Epoch::Application, protection)
+    }
+
+    fn protect(&mut self, epoch: Epoch, protection: Protection) -> Result<(), Error> {
         if epoch <= self.epoch {
             return Err(Error::new(Code::InternalError, "write keys of an earlier epoch"));
         }
-        self.protection = Some(Protection::new(traffic)?);
+        self.protection = Some(protection);
         self.epoch = epoch;
         Ok(())
     }
@@ -145,8 +155,20 @@ impl WriteHalf {
 
     // ---- application data ----
 
-    const fn fragment(&self) -> usize {
-        self.inner_limit - 1
+    /// Octets of content in a full record. RFC 8449 4: the limit counts the content type octet in TLS 1.3, which TLS 1.2 has not.
+    fn fragment(&self) -> usize {
+        match &self.protection {
+            Some(keys) if !keys.hides_type() => self.inner_limit.min(MAX_PLAINTEXT),
+            _ => self.inner_limit - 1,
+        }
+    }
+
+    fn trailer(&self, protection: &Protection, content: usize) -> usize {
+        if protection.hides_type() {
+            self.padding.trailer(content, self.inner_limit)
+        } else {
+            0
+        }
     }
 
     fn ready(&self) -> Result<(), Error> {
@@ -163,6 +185,10 @@ impl WriteHalf {
     }
 
     fn rekey_at(&self, protection: &Protection) -> u64 {
+        if !protection.hides_type() {
+            // TLS 1.2 cannot update keys: the hard limit ends the connection.
+            return u64::MAX;
+        }
         // One record short of every hard limit, since the KeyUpdate itself is a record under the old key.
         self.limits.rekey_records.min(self.limits.hard_records.min(protection.record_limit()) - 1)
     }
@@ -174,8 +200,8 @@ impl WriteHalf {
             return 0;
         };
         let fragment = self.fragment();
-        let overhead = HEADER + protection.tag_len();
-        let record = |content: usize| overhead + content + self.padding.trailer(content, self.inner_limit);
+        let overhead = protection.overhead();
+        let record = |content: usize| overhead + content + self.trailer(protection, content);
         if (1..=fragment).contains(&octets) && protection.records() < self.rekey_at(protection) {
             return record(octets);
         }
@@ -195,7 +221,10 @@ impl WriteHalf {
     /// RFC 9846 4.7.3: "If the request_update field is set to "update_requested", then the receiver MUST send a KeyUpdate of its own with
     /// request_update set to "update_not_requested" prior to sending its next Application Data record."
     pub fn settle_control(&mut self) -> Result<(), Error> {
-        if self.epoch != Epoch::Application || self.closed || self.protection.is_none() {
+        if self.epoch != Epoch::Application
+            || self.closed
+            || !self.protection.as_ref().is_some_and(Protection::hides_type)
+        {
             return Ok(());
         }
         let reply = self.signals.take_reply();
@@ -237,10 +266,16 @@ impl WriteHalf {
                 at += self.update_between(&mut out[at..])?;
             }
             let (content, rest) = data.split_at(data.len().min(fragment));
-            let trailer = self.padding.trailer(content.len(), self.inner_limit);
+            let trailer = self.protection.as_ref().map_or(0, |keys| self.trailer(keys, content.len()));
             let protection = self.protection.as_mut().ok_or_else(no_keys)?;
-            let end = at + HEADER + content.len() + trailer + protection.tag_len();
-            protection.seal(content, &APPLICATION_TRAILER[..trailer], self.limits.hard_records, &mut out[at..end])?;
+            let end = at + protection.overhead() + content.len() + trailer;
+            protection.seal(
+                ContentType::ApplicationData,
+                content,
+                &APPLICATION_TRAILER[..trailer],
+                self.limits.hard_records,
+                &mut out[at..end],
+            )?;
             at = end;
             data = rest;
         }
@@ -252,8 +287,14 @@ impl WriteHalf {
     fn update_between(&mut self, out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
         let protection = self.protection.as_mut().ok_or_else(no_keys)?;
         let message = [KEY_UPDATE, 0, 0, 1, 0];
-        let length = HEADER + message.len() + 1 + protection.tag_len();
-        protection.seal(&message, &[ContentType::Handshake as u8], self.limits.hard_records, &mut out[..length])?;
+        let length = protection.overhead() + message.len() + 1;
+        protection.seal(
+            ContentType::Handshake,
+            &message,
+            &[ContentType::Handshake as u8],
+            self.limits.hard_records,
+            &mut out[..length],
+        )?;
         protection.update()?;
         self.updates += 1;
         Ok(length)
@@ -275,9 +316,11 @@ impl WriteHalf {
 
     fn push_protected(&mut self, kind: ContentType, content: &[u8]) -> Result<(), Error> {
         let protection = self.protection.as_mut().ok_or_else(no_keys)?;
-        let size = HEADER + content.len() + 1 + protection.tag_len();
+        let hidden = [kind as u8];
+        let trailer = if protection.hides_type() { &hidden[..] } else { &[] };
+        let size = protection.overhead() + content.len() + trailer.len();
         let hard = self.limits.hard_records;
-        self.outgoing.append_with(size, |out| protection.seal(content, &[kind as u8], hard, out))
+        self.outgoing.append_with(size, |out| protection.seal(kind, content, trailer, hard, out))
     }
 
     fn push(&mut self, kind: ContentType, content: &[u8]) -> Result<(), Error> {
@@ -336,6 +379,9 @@ impl WriteHalf {
     /// Ask for an update of our keys, and with `request` of the peer's too.
     pub fn update_keys(&mut self, request: bool) -> Result<(), Error> {
         self.ready()?;
+        if !self.protection.as_ref().is_some_and(Protection::hides_type) {
+            return Err(Error::new(Code::InternalError, "TLS 1.2 has no key update"));
+        }
         if request {
             self.signals.want_request();
         }

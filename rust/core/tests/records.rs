@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tlscore_core::read::Destination;
 use tlscore_core::{
-    Code, EarlySchedule, Epoch, Item, Limits, Padding, ReadHalf, Side, Signals, Suite, Transcript, WriteHalf,
+    Code, ContentType, EarlySchedule, Epoch, Item, Limits, Padding, ReadHalf, Side, Signals, Suite, Transcript,
+    WriteHalf,
 };
 
 type Reader = ReadHalf<Vec<u8>>;
@@ -243,7 +244,7 @@ fn refused(kind: u8, content: &[u8], prepare: impl Fn(&mut Reader)) -> Option<Co
     prepare(&mut read);
     let protection = write.protection_mut().expect("keys");
     let mut out = vec![MaybeUninit::new(0_u8); 5 + content.len() + 1 + 16];
-    protection.seal(content, &[kind], u64::MAX, &mut out).expect("sealed");
+    protection.seal(ContentType::ApplicationData, content, &[kind], u64::MAX, &mut out).expect("sealed");
     // SAFETY: the vector was made of initialised octets and sealed over.
     let octets: Vec<u8> = out.iter().map(|octet| unsafe { octet.assume_init() }).collect();
     read.source.feed(&octets);
@@ -311,7 +312,11 @@ fn floods_end() {
     };
     let empty = |write: &mut WriteHalf| {
         let mut out = vec![MaybeUninit::new(0_u8); 22];
-        write.protection_mut().expect("keys").seal(b"", &[23], u64::MAX, &mut out).expect("sealed");
+        write
+            .protection_mut()
+            .expect("keys")
+            .seal(ContentType::ApplicationData, b"", &[23], u64::MAX, &mut out)
+            .expect("sealed");
         // SAFETY: the vector was made of initialised octets.
         let octets: Vec<u8> = out.iter().map(|octet| unsafe { octet.assume_init() }).collect();
         write.outgoing_mut().extend_from_slice(&octets);

@@ -61,6 +61,8 @@ fn test_aes_ccm_agrees_with_wycheproof() {
     run("aes_ccm", |key_bits, tag_bits| match (key_bits, tag_bits) {
         (128, 128) => Some(AeadAlgorithm::Aes128Ccm),
         (128, 64) => Some(AeadAlgorithm::Aes128Ccm8),
+        (256, 128) => Some(AeadAlgorithm::Aes256Ccm),
+        (256, 64) => Some(AeadAlgorithm::Aes256Ccm8),
         _ => None,
     });
 }

@@ -2,8 +2,8 @@
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
-use tlscore_core::Suite;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use tlscore_core::{Suite, Suite12};
 use tlscore_crypto::{AeadAlgorithm, Provider};
 
 use crate::transcript::suite_of;
@@ -17,6 +17,11 @@ pub fn not_for_pickle() -> PyErr {
 pub fn suites() -> (u16, u16, u16, u16, u16) {
     let [a, b, c, d, e] = Suite::ALL.map(Suite::code);
     (a, b, c, d, e)
+}
+
+/// Codes of the TLS 1.2 suites of this build.
+pub fn suites12(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+    PyTuple::new(py, Suite12::ALL.map(Suite12::code))
 }
 
 /// Facts of this build.

@@ -15,6 +15,7 @@ mod layer_handshake;
 mod layer_io;
 mod schedule;
 mod seal_box;
+mod tls12;
 mod transcript;
 
 use pyo3::prelude::*;
@@ -25,6 +26,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fork::watch();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("SUITES", facts::suites())?;
+    module.add("SUITES12", facts::suites12(module.py())?)?;
     module.add_class::<layer::RecordLayer>()?;
     module.add_class::<transcript::Transcript>()?;
     module.add_class::<key_share::KeyShare>()?;
@@ -34,6 +36,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<schedule::EarlySchedule>()?;
     module.add_class::<schedule::HandshakeSchedule>()?;
     module.add_class::<schedule::ApplicationSchedule>()?;
+    module.add_class::<tls12::MainSecret12>()?;
     module.add_class::<seal_box::CookieKey>()?;
     module.add_function(wrap_pyfunction!(schedule::post_handshake_finished_mac, module)?)?;
     module.add_function(wrap_pyfunction!(key_share::supported_groups, module)?)?;

@@ -5,13 +5,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tlscore_core::{Suite, Transcript as Inner};
+use tlscore_core::{Suite, Suite12, Transcript as Inner};
+use tlscore_crypto::HashAlgorithm;
 
 use crate::buffers::View;
 
 /// The suite of a code, or a ValueError.
 pub fn suite_of(code: u16) -> PyResult<Suite> {
     Suite::from_code(code).ok_or_else(|| PyValueError::new_err(format!("{code:#06x} is no TLS 1.3 cipher suite")))
+}
+
+/// The hash of a suite of either version, or a ValueError.
+fn hash_of(code: u16) -> PyResult<HashAlgorithm> {
+    match Suite12::from_code(code) {
+        Some(suite) => Ok(suite.hash()),
+        None => Ok(suite_of(code)?.hash()),
+    }
 }
 
 /// Hash of the handshake messages in order.
@@ -49,7 +58,7 @@ impl Transcript {
     /// Choose the hash of a suite.
     #[pyo3(signature = (suite, /))]
     fn select_hash(&self, suite: u16) -> PyResult<()> {
-        if self.lock().select(suite_of(suite)?.hash()) {
+        if self.lock().select(hash_of(suite)?) {
             Ok(())
         } else {
             Err(PyRuntimeError::new_err("the transcript has another hash already"))

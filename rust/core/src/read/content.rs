@@ -4,6 +4,7 @@ use super::*;
 
 pub(super) const KEY_UPDATE: u8 = 24;
 const USER_CANCELED: u8 = 90;
+const WARNING: u8 = 1;
 
 impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// A record without protection.
@@ -56,6 +57,13 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// any other time, "MUST" be treated as an unexpected record type.
     fn on_change_cipher_spec(&mut self, exact: bool) -> Result<(), Error> {
         self.counts.change_cipher_specs += 1;
+        if exact && self.pending.is_some() {
+            // RFC 5246 7.1: it stands between the peer's last message in the clear and its Finished, and changes the keys.
+            let _boundary = self.joiner.boundary()?;
+            self.protection = self.pending.take();
+            self.epoch = Epoch::Application;
+            return Ok(());
+        }
         if !exact || !self.ccs_allowed || self.joiner.is_partial() {
             return Err(Error::unexpected("a change_cipher_spec record where it may not stand"));
         }
@@ -65,54 +73,53 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         Ok(())
     }
 
-    /// Open the protected record of `total` octets at the head.
-    pub(super) fn open_record(&mut self, total: usize, destination: &mut Destination<'_>) -> Result<Step, Error> {
-        let Some(protection) = self.protection.as_mut() else {
-            return Err(Error::new(Code::InternalError, "the read keys are gone"));
-        };
-        let Some(inner) = (total - HEADER).checked_sub(protection.tag_len()).filter(|inner| *inner > 0) else {
+    /// Octets of the inner plaintext of the protected record at the head, or `None` where it was skipped as early data.
+    fn inner_length(&mut self, total: usize, overhead: usize, hides_type: bool) -> Result<Option<usize>, Error> {
+        let Some(inner) = total.checked_sub(overhead).filter(|inner| *inner > 0 || !hides_type) else {
             if self.skip_octets > 0 {
                 self.skip(total)?;
                 self.consume_record(total);
-                return Ok(Step::Done);
+                return Ok(None);
             }
             return Err(Error::new(Code::BadRecordMac, "a protected record that is shorter than its tag"));
         };
         // RFC 8449 4: a record above the limit that this end announced: "MUST" end with "record_overflow".
-        if inner > self.inner_limit && self.skip_octets == 0 {
-            return Err(Error::new(
-                Code::RecordOverflow,
-                format!(
-                    "a record with {inner} octets of content, type and padding, over the limit of {}",
-                    self.inner_limit
-                ),
-            ));
+        let limit = self.inner_limit - usize::from(!hides_type && self.inner_limit == MAX_INNER);
+        if inner > limit && self.skip_octets == 0 {
+            let text = format!("a record with {inner} octets of content, type and padding, over the limit of {limit}");
+            return Err(Error::new(Code::RecordOverflow, text));
         }
-        let direct = self.open && destination.room() + 1 >= inner;
+        Ok(Some(inner))
+    }
+
+    /// Open the protected record of `total` octets at the head.
+    pub(super) fn open_record(
+        &mut self,
+        outer: u8,
+        total: usize,
+        destination: &mut Destination<'_>,
+    ) -> Result<Step, Error> {
+        let Some((overhead, hides_type)) = self.protection.as_ref().map(|keys| (keys.overhead(), keys.hides_type()))
+        else {
+            return Err(Error::new(Code::InternalError, "the read keys are gone"));
+        };
+        let Some(inner) = self.inner_length(total, overhead, hides_type)? else {
+            return Ok(Step::Done);
+        };
+        // With the type hidden, its octet may find its place in the tail.
+        let fits = destination.room() + usize::from(hides_type) >= inner;
+        let direct = self.open && fits && outer == ContentType::ApplicationData as u8;
         if !direct && destination.filled() > 0 {
             return Ok(Step::Full);
         }
-        let record = &self.source.front()[..total];
-        let hard = self.limits.hard_records;
-        let opened = if direct {
-            let mut tail = [0_u8; 1];
-            let split = inner.min(destination.space());
-            let spill = inner - split;
-            protection
-                .open(record, hard, destination.window(split), &mut tail[..spill])
-                .map(|window| Opened::Direct(direct_kind((spill > 0).then_some(tail[0]), window)))
-        } else {
-            self.plain
-                .append_with(inner, |out| protection.open(record, hard, out, &mut []).map(|_| ()))
-                .map(|()| Opened::Held)
-        };
+        let opened = self.open_at(direct, inner, total, destination);
         match opened {
             Ok(opened) => {
                 self.skip_octets = 0;
                 self.consume_record(total);
                 match opened {
                     Opened::Direct(found) => self.on_direct(found?, destination)?,
-                    Opened::Held => self.on_held(inner)?,
+                    Opened::Held => self.on_held((!hides_type).then_some(outer), inner)?,
                 }
                 self.ask_for_fresh_keys();
             }
@@ -123,6 +130,38 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             Err(error) => return Err(error),
         }
         Ok(Step::Done)
+    }
+
+    /// Decrypt the record at the head: straight into the destination, or into `plain`.
+    fn open_at(
+        &mut self,
+        direct: bool,
+        inner: usize,
+        total: usize,
+        destination: &mut Destination<'_>,
+    ) -> Result<Opened, Error> {
+        let Some(protection) = self.protection.as_mut() else {
+            return Err(Error::new(Code::InternalError, "the read keys are gone"));
+        };
+        let hides_type = protection.hides_type();
+        let record = &self.source.front()[..total];
+        let hard = self.limits.hard_records;
+        if direct {
+            let mut tail = [0_u8; 1];
+            let split = inner.min(destination.space());
+            let spill = inner - split;
+            protection.open(record, hard, destination.window(split), &mut tail[..spill]).map(|window| {
+                Opened::Direct(if hides_type {
+                    direct_kind((spill > 0).then_some(tail[0]), window)
+                } else {
+                    Ok(Direct::Data(inner))
+                })
+            })
+        } else {
+            self.plain
+                .append_with(inner, |out| protection.open(record, hard, out, &mut []).map(|_| ()))
+                .map(|()| Opened::Held)
+        }
     }
 
     /// The record is in the caller's memory: application data stays there, anything else was taken out of it.
@@ -141,9 +180,12 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     }
 
     /// The record is at the end of `plain`, which held nothing before it.
-    fn on_held(&mut self, inner: usize) -> Result<(), Error> {
+    fn on_held(&mut self, outer: Option<u8>, inner: usize) -> Result<(), Error> {
         let held = self.plain.as_slice();
-        let (kind, length) = content_type(&held[held.len() - inner..])?;
+        let (kind, length) = match outer {
+            Some(kind) => (kind, inner),
+            None => content_type(&held[held.len() - inner..])?,
+        };
         if kind == ContentType::ApplicationData as u8 {
             if !self.open || self.joiner.is_partial() {
                 self.plain.clear();
@@ -188,10 +230,10 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if self.joiner.is_partial() {
             return Err(interleaved());
         }
-        if description == USER_CANCELED {
+        if description == USER_CANCELED || (level == WARNING && description != 0 && !self.hides_type()) {
             self.counts.warning_alerts += 1;
             if self.counts.warning_alerts > self.limits.warning_alerts {
-                return Err(Error::limit("too many user_canceled alerts"));
+                return Err(Error::limit("too many warning alerts"));
             }
         }
         self.closed |= description == 0;
@@ -252,7 +294,11 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// Where the peer's key grows old it is asked to update it, before the hard limit ends the connection.
     fn ask_for_fresh_keys(&mut self) {
         let records = self.protection.as_ref().map_or(0, Protection::records);
-        if self.open && records >= self.limits.rekey_records && records % 1024 == self.limits.rekey_records % 1024 {
+        if self.open
+            && self.hides_type()
+            && records >= self.limits.rekey_records
+            && records % 1024 == self.limits.rekey_records % 1024
+        {
             self.signals.want_request();
         }
     }

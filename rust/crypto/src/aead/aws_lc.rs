@@ -46,7 +46,7 @@ impl Context {
                 AeadAlgorithm::Aes128Gcm => lc::EVP_aead_aes_128_gcm(),
                 AeadAlgorithm::Aes256Gcm => lc::EVP_aead_aes_256_gcm(),
                 AeadAlgorithm::ChaCha20Poly1305 => lc::EVP_aead_chacha20_poly1305(),
-                AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8 => return Err(CryptoError),
+                _ => return Err(CryptoError),
             }
         };
         // Zeroed, so that dropping it is sound even if init fails.

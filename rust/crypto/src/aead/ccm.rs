@@ -1,4 +1,4 @@
-//! AES-128-CCM with the 12-octet nonces of TLS.
+//! AES-CCM with the 12-octet nonces of TLS.
 //!
 //! AWS-LC's CCM AEADs take nonces of 13 octets, so this goes through EVP_CIPHER. CCM authenticates the plaintext:
 //! opening has to decrypt before it can verify. What did not verify is wiped by the library, and once more by

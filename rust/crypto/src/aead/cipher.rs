@@ -81,10 +81,11 @@ impl CipherContext {
                 AeadAlgorithm::Aes128Gcm => lc::EVP_aes_128_gcm(),
                 AeadAlgorithm::Aes256Gcm => lc::EVP_aes_256_gcm(),
                 AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8 => lc::EVP_aes_128_ccm(),
+                AeadAlgorithm::Aes256Ccm | AeadAlgorithm::Aes256Ccm8 => lc::EVP_aes_256_ccm(),
                 AeadAlgorithm::ChaCha20Poly1305 => return Err(CryptoError),
             }
         };
-        let is_ccm = matches!(algorithm, AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8);
+        let is_ccm = algorithm.is_ccm();
         // SAFETY: a live context; the key has the length that the cipher reads, as `RecordKey` checked.
         unsafe {
             check(lc::EVP_CipherInit_ex(context.ptr(), cipher, null_mut(), null(), null(), 1))?;

@@ -30,7 +30,7 @@ pub use memory::copy_to_uninit;
 /// Octets of the nonce of every record AEAD of TLS 1.3.
 pub const NONCE_LEN: usize = 12;
 
-/// The AEAD algorithms of the TLS 1.3 cipher suites.
+/// The AEAD algorithms of the TLS 1.3 and 1.2 cipher suites.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum AeadAlgorithm {
     /// AEAD_AES_128_GCM (RFC 5116).
@@ -43,25 +43,41 @@ pub enum AeadAlgorithm {
     Aes128Ccm,
     /// AEAD_AES_128_CCM_8 (RFC 6655).
     Aes128Ccm8,
+    /// AEAD_AES_256_CCM (RFC 5116).
+    Aes256Ccm,
+    /// AEAD_AES_256_CCM_8 (RFC 6655).
+    Aes256Ccm8,
 }
 
 impl AeadAlgorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 5] =
-        [Self::Aes128Gcm, Self::Aes256Gcm, Self::ChaCha20Poly1305, Self::Aes128Ccm, Self::Aes128Ccm8];
+    pub const ALL: [Self; 7] = [
+        Self::Aes128Gcm,
+        Self::Aes256Gcm,
+        Self::ChaCha20Poly1305,
+        Self::Aes128Ccm,
+        Self::Aes128Ccm8,
+        Self::Aes256Ccm,
+        Self::Aes256Ccm8,
+    ];
+
+    /// Whether this is a CCM.
+    pub(crate) const fn is_ccm(self) -> bool {
+        matches!(self, Self::Aes128Ccm | Self::Aes128Ccm8 | Self::Aes256Ccm | Self::Aes256Ccm8)
+    }
 
     /// Octets of the key.
     pub const fn key_len(self) -> usize {
         match self {
             Self::Aes128Gcm | Self::Aes128Ccm | Self::Aes128Ccm8 => 16,
-            Self::Aes256Gcm | Self::ChaCha20Poly1305 => 32,
+            Self::Aes256Gcm | Self::ChaCha20Poly1305 | Self::Aes256Ccm | Self::Aes256Ccm8 => 32,
         }
     }
 
     /// Octets of the tag.
     pub const fn tag_len(self) -> usize {
         match self {
-            Self::Aes128Ccm8 => 8,
+            Self::Aes128Ccm8 | Self::Aes256Ccm8 => 8,
             _ => 16,
         }
     }
@@ -89,7 +105,7 @@ impl Provider {
     pub fn supports(self, algorithm: AeadAlgorithm) -> bool {
         match self {
             Self::AwsLc => true,
-            Self::Ring => !matches!(algorithm, AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8),
+            Self::Ring => !algorithm.is_ccm(),
         }
     }
 }
@@ -141,9 +157,7 @@ impl RecordKey {
         }
         let aead: Box<dyn RecordAead> = match (provider, algorithm) {
             (Provider::Ring, _) => Box::new(RingKey::new(algorithm, key)?),
-            (Provider::AwsLc, AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8) => {
-                Box::new(ccm::CcmKey::new(algorithm, key))
-            }
+            (Provider::AwsLc, _) if algorithm.is_ccm() => Box::new(ccm::CcmKey::new(algorithm, key)),
             (Provider::AwsLc, _) => Box::new(aws_lc::AwsLcKey::new(algorithm, key)?),
         };
         let tag_len = algorithm.tag_len();

@@ -22,7 +22,7 @@ impl RingKey {
             AeadAlgorithm::Aes128Gcm => &AES_128_GCM,
             AeadAlgorithm::Aes256Gcm => &AES_256_GCM,
             AeadAlgorithm::ChaCha20Poly1305 => &CHACHA20_POLY1305,
-            AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8 => return Err(CryptoError),
+            _ => return Err(CryptoError),
         };
         let key = UnboundKey::new(algorithm, key).map_err(|_| CryptoError)?;
         Ok(Self(Box::new(MaybeUninit::new(LessSafeKey::new(key)))))

@@ -1,0 +1,182 @@
+//! TLS 1.2: the PRF against a known answer, and record layer against record layer.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use tlscore_core::read::Destination;
+use tlscore_core::tls12::{prf, MainSecret12};
+use tlscore_core::{Code, Item, ReadHalf, Side, Signals, Suite12, WriteHalf};
+use tlscore_crypto::{respond, Group, HashAlgorithm, KeyShare, SharedSecret};
+
+type Reader = ReadHalf<Vec<u8>>;
+
+fn octets(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
+}
+
+#[test]
+fn prf_gives_the_known_answer() {
+    // The P_SHA256 answer that the IETF TLS working group circulated for implementers of TLS 1.2.
+    let mut out = [0_u8; 100];
+    let secret = octets("9bbe436ba940f017b17652849a71db35");
+    let seed = octets("a0ba9f936cda311827a6f796ffd5198c");
+    prf(HashAlgorithm::Sha256, &secret, b"test label", &[&seed], &mut out);
+    let expected = "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a6b301791e90d35c9c9a46b4e14baf9af\
+                    0fa022f7077def17abfd3797c0564bab4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff70187\
+                    347b66";
+    assert_eq!(out.to_vec(), octets(expected));
+}
+
+fn agree() -> (SharedSecret, SharedSecret) {
+    let client = KeyShare::generate(Group::X25519).expect("a key");
+    let (share, server) = respond(Group::X25519, client.public()).expect("a valid share");
+    (client.complete(&share).expect("a valid share"), server)
+}
+
+/// A client's write half and the server's read half, with keys installed by change_cipher_spec.
+fn halves(suite: Suite12) -> (WriteHalf, Reader) {
+    let (client, server) = agree();
+    let derive = |shared| MainSecret12::derive(suite, shared, [1; 32], [2; 32], Some(&[3; 32])).keys().expect("keys");
+    let mut write = WriteHalf::new(Side::Client, Arc::new(Signals::default()));
+    let mut read = Reader::new(Side::Server, Arc::new(Signals::default()));
+    write.change_cipher_spec12(derive(&client).client).expect("the first keys");
+    read.expect_change_cipher_spec12(derive(&server).client).expect("the first keys");
+    (write, read)
+}
+
+fn open(suite: Suite12) -> (WriteHalf, Reader) {
+    let (mut write, mut read) = halves(suite);
+    read.source.feed(&wire(&mut write));
+    assert_eq!(read.pull(&mut Destination::none()), Ok(Item::NeedMore));
+    write.open().expect("keys");
+    read.open().expect("keys");
+    (write, read)
+}
+
+fn wire(write: &mut WriteHalf) -> Vec<u8> {
+    let octets = write.outgoing().as_slice().to_vec();
+    write.outgoing_mut().clear();
+    octets
+}
+
+fn drain(read: &mut Reader, room: usize) -> Result<Vec<u8>, Code> {
+    let mut all = Vec::new();
+    loop {
+        let mut memory = vec![MaybeUninit::new(0_u8); room];
+        match read.pull(&mut Destination::new(&mut memory)) {
+            // SAFETY: the vector was made of initialised octets.
+            Ok(Item::Data(octets)) => all.extend(memory[..octets].iter().map(|octet| unsafe { octet.assume_init() })),
+            Ok(Item::NeedMore | Item::Closed) => return Ok(all),
+            Ok(Item::Alert { .. }) => {}
+            Ok(Item::Message) => read.consume_message().map_err(|error| error.code)?,
+            Ok(Item::DataWaits) => panic!("there is room"),
+            Err(error) => return Err(error.code),
+        }
+    }
+}
+
+fn pattern(octets: usize) -> Vec<u8> {
+    (0..octets).map(|at| (at * 31 + at / 251) as u8).collect()
+}
+
+#[test]
+fn data_passes_under_every_suite_through_any_buffer() {
+    for suite in Suite12::ALL {
+        let (mut write, mut read) = open(suite);
+        for (octets, room) in [(1, 1), (100, 7), (16384, 16384), (16385, 100), (50_000, 16383), (100_000, 1 << 20)] {
+            let data = pattern(octets);
+            let size = write.sealed_size(octets);
+            write.seal(&data).expect("open");
+            let sealed = wire(&mut write);
+            assert_eq!(sealed.len(), size);
+            read.source.feed_shared(sealed);
+            assert_eq!(drain(&mut read, room), Ok(data), "{:#06x} {octets}", suite.code());
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    for suite in Suite12::ALL {
+        let (mut write, ..) = open(suite);
+        write.seal(&pattern(20)).expect("open");
+        let sealed = wire(&mut write);
+        for bit in 0..sealed.len() * 8 {
+            let mut changed = sealed.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let (_, mut read) = open(suite);
+            read.source.feed_shared(changed);
+            match drain(&mut read, 100) {
+                Ok(data) => assert!(data.is_empty() && (24..40).contains(&bit), "{:#06x} bit {bit}", suite.code()),
+                Err(code) => assert!(
+                    matches!(code, Code::BadRecordMac | Code::UnexpectedMessage | Code::RecordOverflow),
+                    "{:#06x} bit {bit}: {code:?}",
+                    suite.code()
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn change_cipher_spec_stands_only_in_its_slot() {
+    // CVE-2014-0224: before the keys are known it is refused.
+    let mut early = Reader::new(Side::Server, Arc::new(Signals::default()));
+    early.source.feed(&[20, 3, 3, 0, 1, 1]);
+    assert_eq!(drain(&mut early, 10), Err(Code::UnexpectedMessage));
+    // In the middle of a message it is refused, and a second one is.
+    let (mut write, mut read) = halves(Suite12::ALL[0]);
+    read.source.feed(&[22, 3, 3, 0, 5, 16, 0, 0, 9, 1]);
+    read.source.feed(&wire(&mut write));
+    assert_eq!(drain(&mut read, 10), Err(Code::UnexpectedMessage));
+    let (_, mut read) = open(Suite12::ALL[0]);
+    read.source.feed(&[20, 3, 3, 0, 1, 1]);
+    assert_eq!(drain(&mut read, 10), Err(Code::BadRecordMac));
+}
+
+#[test]
+fn nothing_passes_in_the_clear_once_there_are_keys() {
+    for kind in [21, 22, 23] {
+        let (_, mut read) = open(Suite12::ALL[0]);
+        read.source.feed(&[kind, 3, 3, 0, 2, 1, 0]);
+        assert_eq!(drain(&mut read, 10), Err(Code::BadRecordMac), "type {kind}");
+    }
+}
+
+#[test]
+fn explicit_nonces_count_and_never_repeat() {
+    let (mut write, _) = open(Suite12::ALL[0]);
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..1000 {
+        write.seal(b"x").expect("open");
+        assert!(seen.insert(wire(&mut write)[5..13].to_vec()));
+    }
+}
+
+#[test]
+fn a_used_up_key_ends_the_connection_since_there_is_no_update() {
+    let (mut write, _) = open(Suite12::ALL[0]);
+    write.protection_mut().expect("keys").set_sequence(Suite12::ALL[0].record_limit());
+    assert_eq!(write.seal(b"x").expect_err("used up").code, Code::InternalError);
+    let (mut write, _) = open(Suite12::ALL[0]);
+    assert_eq!(write.update_keys(true).expect_err("no such thing").code, Code::InternalError);
+}
+
+#[test]
+fn main_secret_depends_on_the_session_hash_or_the_randoms() {
+    let mut macs = std::collections::HashSet::new();
+    for (session, random) in [(Some([1_u8; 32]), [2; 32]), (Some([2; 32]), [2; 32]), (None, [2; 32]), (None, [3; 32])] {
+        let (client, server) = agree();
+        let session = session.as_ref().map(|hash| &hash[..]);
+        let ours = MainSecret12::derive(Suite12::ALL[0], &client, random, [9; 32], session);
+        let theirs = MainSecret12::derive(Suite12::ALL[0], &server, random, [9; 32], session);
+        let mac = ours.finished_mac(Side::Client, &[0; 32]);
+        assert!(theirs.verify_finished(Side::Client, &[0; 32], &mac));
+        assert!(!theirs.verify_finished(Side::Server, &[0; 32], &mac));
+        assert!(macs.insert(mac));
+        let (mut with, mut without) = ([0; 20], [0; 20]);
+        ours.export(b"label", Some(&[]), &mut with);
+        ours.export(b"label", None, &mut without);
+        assert_ne!(with, without);
+    }
+}
