@@ -74,3 +74,22 @@ def test_unknown_codes_leave_nothing_behind() -> None:
     for code in range(0x8000, 0x8100):
         w.decode(w.encode(w.EncryptedExtensions(w.Extensions([w.UnknownExtension(code, b"")]))))
     assert tables() == before
+
+
+def test_extensions_that_clients_repeat_are_kept_within_bounds() -> None:
+    # What is remembered is what was decoded and checked, and a peer that never repeats itself cannot make it grow.
+    from tlscore import wire as w
+    from tlscore.wire import extensions
+
+    def hello(name: bytes) -> w.ClientHello:
+        offered = w.Extensions((w.ServerName(name), w.SupportedGroups((0x001D,))))
+        message = w.decode(w.encode(w.ClientHello(0x0303, bytes(32), b"", (0x1301,), b"\0", offered)))
+        assert isinstance(message, w.ClientHello)
+        return message
+
+    first, second = hello(b"example.org"), hello(b"example.org")
+    assert first == second
+    assert first.extensions.get(w.SupportedGroups) is second.extensions.get(w.SupportedGroups)
+    for number in range(2 * extensions.KEPT_SEEN):
+        name = b"host-%d.example" % number
+        assert hello(name).extensions.get(w.ServerName) == w.ServerName(name)

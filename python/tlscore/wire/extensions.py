@@ -191,9 +191,17 @@ class extension_block(Codec):
         return encode
 
 
+# Extensions of a ClientHello that are remembered with what they say: 32 KiB of octets at most.
+LONGEST_SEEN: Final = 128
+KEPT_SEEN: Final = 256
+
+
 def _items_decoder(site: Site, message: str) -> Decode:
     """Decoder of the extensions between two offsets, by code."""
     readings = _readings(message)
+    # Clients of one kind repeat most of their extensions octet by octet. Values are frozen, so they can be shared.
+    seen: dict[bytes, ExtensionValue] = {}
+    longest = LONGEST_SEEN if message == CH else -1
 
     def decode(data: bytes, at: int, end: int) -> tuple[dict[int, ExtensionValue], int]:
         found: dict[int, ExtensionValue] = {}
@@ -215,6 +223,12 @@ def _items_decoder(site: Site, message: str) -> Decode:
                 )
             reading = readings.get(code)
             if reading is not None:
+                repeated = at - body <= longest and code != ExtensionType.key_share
+                whole = data[body - 4 : at] if repeated else b""
+                known = seen.get(whole) if repeated else None
+                if known is not None:
+                    found[code] = known
+                    continue
                 cls, decode_body, check = reading
                 value, after = decode_body(data, body, at)
                 # RFC 9846 4.3: "When processing an extension, receivers MUST abort the handshake with a "decode_error"
@@ -224,6 +238,10 @@ def _items_decoder(site: Site, message: str) -> Decode:
                 if check is not None:
                     check(value, message)
                 found[code] = value
+                if repeated:
+                    if len(seen) >= KEPT_SEEN:
+                        seen.clear()
+                    seen[whole] = value
             else:
                 found[code] = UnknownExtension(code, data[body:at])
                 if code in readings:
