@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tlscore import errors
 from tlscore.sockets.checks import check_stream, transport_error
-from tlscore.sockets.stream import TlsSocket, start
+from tlscore.sockets.starting import start
+from tlscore.sockets.stream import TlsSocket
 
 if TYPE_CHECKING:
     from tlscore.config import ServerConfig

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from tlscore import errors
 from tlscore.sockets.checks import SILENT, check_address, check_config, transport_error
 from tlscore.sockets.listener import TlsListener, listens
-from tlscore.sockets.stream import TlsSocket, start
+from tlscore.sockets.starting import start
+from tlscore.sockets.stream import TlsSocket
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -443,19 +443,3 @@ def _wait_writable(fd: int, seconds: float) -> None:
 
 def _closed() -> errors.ConnectionClosedError:
     return errors.ConnectionClosedError("this socket is closed")
-
-
-def start(
-    sock: socket.socket, connection: "Connection", handshake_timeout: float | None, do_handshake: bool
-) -> TlsSocket:
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    tls = TlsSocket(sock, connection, handshake_timeout=handshake_timeout)
-    if do_handshake and tls.gettimeout() != 0:
-        try:
-            tls.do_handshake()
-        except BaseException:
-            tls.abort()
-            raise
-    return tls
