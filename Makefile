@@ -18,8 +18,23 @@ MATURIN := env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin
 # The interpreter that the glue crate is checked against.
 CARGO := PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo
 
+# What `make fuzz` runs: all targets of both halves, or those that are named; SECONDS each.
+RUST_TARGETS := deframer joiner protection read_half tampered_wire conversation key_share
+PYTHON_TARGETS := message13 message12 client_hello server_hello server_flight client_flight server_flight12 certificate key_store \
+	key_store_text crl ocsp_response name cipher_string
+TARGETS ?= $(RUST_TARGETS) $(PYTHON_TARGETS)
+SECONDS ?= 60
+# libFuzzer finds its way by counters that the compiler puts into the code; a stable compiler can do it.
+GUIDED_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 --cfg fuzzing \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+FUZZ_HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+GUIDED := target/fuzz/$(FUZZ_HOST)/release/guided
+BLIND := target/release/blind
+FOUND := target/fuzz/found
+
 .PHONY: help demo test lint lint-style lint-types lint-stubs lint-rust rust-test bench docs check format conformance extension
-.PHONY: lock clean force
+.PHONY: instructions lock clean force fuzz fuzz-build fuzz-grow
 
 help:
 	@echo "make demo   build, then a mutual-TLS server and client on loopback, step by step, with figures"
@@ -28,7 +43,8 @@ help:
 	@echo "make bench  the comparison with other TLS libraries (ARGS=--quick for less than 40 seconds)"
 	@echo "make docs   the documentation, in docs/_build/html"
 	@echo "make check  lint, docs and test: what continuous integration runs"
-	@echo "also: make format, make conformance, make rust-test, make lock, make clean"
+	@echo "make fuzz   the fuzz targets, 60 s each (TARGETS=\"crl name\" SECONDS=600); make fuzz-grow keeps what was learnt"
+	@echo "also: make format, make conformance, make rust-test, make instructions, make lock, make clean"
 
 demo: extension
 	$(BIN)/tlscore demo $(ARGS)
@@ -64,7 +80,35 @@ lint-rust: $(VENV)/.stamp-build
 rust-test: $(VENV)/.stamp-build
 	$(CARGO) test --locked --workspace --exclude tlscore-ext $(if $(CI),,--quiet)
 
-check: lint docs test
+# A guided run of each Rust target, with the corpus beside it; then the Python ones. What is found stays in target/fuzz/found.
+fuzz: $(if $(filter $(RUST_TARGETS),$(TARGETS)),fuzz-build) $(if $(filter $(PYTHON_TARGETS),$(TARGETS)),extension $(VENV)/.stamp-test)
+	@mkdir -p $(FOUND)
+	@for target in $(filter $(RUST_TARGETS),$(TARGETS)); do \
+		$(BLIND) --unpack $$target target/fuzz/corpus/$$target && \
+		TLSCORE_FUZZ_TARGET=$$target $(GUIDED) -max_total_time=$(SECONDS) -max_len=1200 -timeout=5 \
+			-print_final_stats=1 -verbosity=0 -artifact_prefix=$(FOUND)/$$target- target/fuzz/corpus/$$target || exit 1; \
+	done
+	@$(if $(filter $(PYTHON_TARGETS),$(TARGETS)),$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(filter $(PYTHON_TARGETS),$(TARGETS)))
+
+fuzz-build:
+	RUSTFLAGS="$(GUIDED_FLAGS)" CARGO_TARGET_DIR=target/fuzz cargo build --release --locked --package tlscore-fuzz \
+		--features guided --bin guided --target $(FUZZ_HOST) --config profile.release.lto=false
+	cargo build --release --locked --package tlscore-fuzz --bin blind
+
+# Keep of target/fuzz/corpus what reaches something, as the corpus that the tests use.
+fuzz-grow: fuzz-build
+	@for target in $(filter $(RUST_TARGETS),$(TARGETS)); do \
+		rm -rf target/fuzz/smallest && mkdir -p target/fuzz/smallest && \
+		TLSCORE_FUZZ_TARGET=$$target $(GUIDED) -merge=1 -max_len=1200 -verbosity=0 target/fuzz/smallest \
+			target/fuzz/corpus/$$target && \
+		$(BLIND) --pack $$target target/fuzz/smallest || exit 1; \
+	done
+
+# Instruction counts of the hot paths against the recorded ones; RECORD=1 makes a new record.
+instructions:
+	$(PYTHON) benches/instructions.py $(if $(RECORD),--record)
+
+check: lint instructions docs test
 
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,7 @@ from tlscore.cli.throwaway import SERVER_NAME, ThrowawayAuthority
 
 SUITE = "TLS_AES_128_GCM_SHA256"
 # Libraries whose suite needs a configuration file of the process are left to `tlscore bench`.
-LIBRARIES = ("tlscore", "tlscore_into")
+LIBRARIES = ("tlscore", "tlscore_into", "tlscore_12")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "python" / "tlscore"
 # The layers, lowest first: a module imports its own layer and lower ones.
 LAYERS = [
     {"iana", "record"},
-    {"errors", "catalogue"},
+    {"errors", "catalogue", "pending"},
     {
         "wire",
         "defaults",
@@ -32,6 +32,7 @@ LAYERS = [
         "suite_table",
         "cipher_strings",
         "trace",
+        "report",
     },
     {"handshake"},
     {"connection"},

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tlscore.errors import WantWriteError as WantWriteError
     from tlscore.handshake.hello_info import ClientHelloInfo as ClientHelloInfo
     from tlscore.policies import Policy as Policy
+    from tlscore.report import ConnectionReport as ConnectionReport
     from tlscore.settings import Limits as Limits
     from tlscore.settings import Padding as Padding
     from tlscore.sockets import TlsListener as TlsListener
@@ -69,6 +70,7 @@ _HOMES = {
     "ClientHelloInfo": "handshake.hello_info",
     "ConfigError": "errors",
     "Connection": "connection",
+    "ConnectionReport": "report",
     "CrlStore": "certs.revocation.crl_store",
     "FileWatcher": "certs.watch",
     "HandshakeTimeout": "errors",
@@ -119,6 +121,7 @@ __all__ = [
     "ClientHelloInfo",
     "ConfigError",
     "Connection",
+    "ConnectionReport",
     "CrlStore",
     "FileWatcher",
     "HandshakeTimeout",

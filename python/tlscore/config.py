@@ -9,7 +9,7 @@ written anywhere: pickling a configuration that holds an identity is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from tlscore.handshake.hello_info import ClientHelloInfo
 
     AnyIdentity = Identity | IdentityFile
-    Resolver = Callable[[ClientHelloInfo], AnyIdentity | None]
-    Authorizer = Callable[[PeerIdentity], bool]
+    # Plain functions, or such as give something to await: an `async def`.
+    Resolver = Callable[[ClientHelloInfo], AnyIdentity | Awaitable[AnyIdentity | None] | None]
+    Authorizer = Callable[[PeerIdentity], bool | Awaitable[bool]]
 
 
 class VerifyServer(Record):
@@ -52,11 +53,14 @@ class ClientConfig(Config, kw_only=True):
               suites, groups and schemes take IANA names or codes in order of preference and override `policy`.
               key_shares=() asks the server to choose. confirm_client_auth: where the server asks for a certificate, the
               handshake is complete only when the server has shown that it took ours. identities: an IdentityFile
-              follows its files. on_reject="silent" closes without an alert where the peer's version is refused.
+              follows its files. authorize: called with the PeerIdentity of a server that owns its verified certificate,
+              plain or async; anything but True, and an exception, is access_denied. on_reject="silent" closes without
+              an alert where the peer's version is refused.
     Raises:   ConfigError, saying what to write instead.
     """
 
     authentication: Authentication
+    authorize: Authorizer | None
     grease: bool
     shuffle_extensions: bool
     post_handshake_auth: bool
@@ -70,6 +74,7 @@ class ClientConfig(Config, kw_only=True):
         self,
         *,
         authentication: Authentication | None = None,
+        authorize: Authorizer | None = None,
         identities: tuple[AnyIdentity, ...] | list[AnyIdentity] = (),
         policy: Policy | None = None,
         certificate_policy: CertificatePolicy | None = None,
@@ -103,6 +108,7 @@ class ClientConfig(Config, kw_only=True):
         self._refuse_unknown(unknown)
         values = self._common_values(given)
         values["authentication"] = _authentication(authentication)
+        values["authorize"] = settings.callback("authorize", authorize, "a PeerIdentity and gives True or False")
         config_checks.client_flags(values, given)
         if isinstance(authentication, danger.AcceptAnyPeer):
             config_checks.verifies_nobody(values)
@@ -152,7 +158,14 @@ class ClientConfig(Config, kw_only=True):
             "ClientConfig",
             accept,
             settings_,
-            ("trust", "authentication", "send_certificate_authorities", "certificate_policy", "revocation"),
+            (
+                "trust",
+                "authentication",
+                "authorize",
+                "send_certificate_authorities",
+                "certificate_policy",
+                "revocation",
+            ),
         )
         return cls(authentication=accept, **settings_)
 
@@ -206,8 +219,8 @@ class ServerConfig(Config, kw_only=True):
               called with a ClientHelloInfo for each ClientHello, before anything is signed or agreed: gives the
               identity, or None for the usual choice. authorize: called with the PeerIdentity of a client that owns its
               verified certificate; anything but True is access_denied. confirm_client_auth: tell clients at once that
-              their certificate was taken. In both functions an exception ends the handshake. on_reject="silent": close
-              without an alert where the client's versions are refused.
+              their certificate was taken. Both functions may be async; in both an exception ends the handshake.
+              on_reject="silent": close without an alert where the client's versions are refused.
     Raises:   ConfigError, saying what to write instead.
     """
 

@@ -150,6 +150,16 @@ class Config(Record, kw_only=True):
         """The identities as they are now: those that follow files may be others in the next handshake."""
         return tuple([one.current for one in self.identities])
 
+    def days_to_expiry(self, now: datetime | None = None) -> float | None:
+        """Days until the first certificate of all identities expires, as they are now: a number to watch.
+
+        Takes:    now: the time to judge by; the configuration's clock, or the system's, by default.
+        Gives:    below 0 where one has expired; None where there is no identity.
+        """
+        moment = self.clock() if now is None and self.clock is not None else now
+        identities = {*self.current_identities, *(one.current for _, one in getattr(self, "names", ()))}
+        return min((one.days_to_expiry(moment) for one in identities), default=None)
+
     def _fill(self, values: dict[str, Any]) -> None:
         Record.__init__(self, **values)
         object.__setattr__(self, "_cache", None)

@@ -117,6 +117,7 @@ def verifies_nobody(values: dict[str, Any]) -> None:
     from tlscore.certs.revocation.policy import Revocation
 
     for field, given in (
+        ("authorize", values["authorize"] is not None),
         ("send_certificate_authorities", values["send_certificate_authorities"]),
         ("certificate_policy", values["certificate_policy"] != values["policy"].certificate_policy),
         ("revocation", values["revocation"] != Revocation()),

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, cast
 from tlscore import errors, trace
 from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
-from tlscore.handshake import machine
+from tlscore.handshake import client_end13, machine  # noqa: F401  # fills its part of the table
 from tlscore.handshake.alerts12 import is_warning
 from tlscore.handshake.client13 import send_client_hello
+from tlscore.handshake.hellos13 import ExpectClientHello
 from tlscore.handshake.machine import Closed, State
 from tlscore.handshake.output import Output, keep_event
 from tlscore.handshake.plans import client_plan, server_plan
@@ -25,9 +26,8 @@ from tlscore.handshake.post_handshake import (
     interrupted,
     request_certificate,
 )
-from tlscore.handshake.record_errors import REMEDIES, SSLV2_HELLO, record_error
-from tlscore.handshake.server13 import ExpectClientHello
-from tlscore.handshake.verdict import ConfirmedHandshake
+from tlscore.handshake.record_errors import REMEDIES, SSLV2_HELLO, eof_remedy, record_error
+from tlscore.handshake.settling import SettledHandshake
 from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, ProtocolVersion
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ _EXPORTER_BINDING = (b"EXPORTER-Channel-Binding", b"", 32)
 _KEY_UPDATES_REPORTED = 16
 
 
-class Connection(ConfirmedHandshake):
+class Connection(SettledHandshake):
     """A client or server connection, made by `ClientConfig.connection` or `ServerConfig.connection`.
 
     `receive`, `data_to_send`, `write`, `write_many`, `write_into`, `wire_size`, `read` and `read_into` come from the
     record layer, what was agreed from ConnectionFacts; no call blocks, none touches a socket.
     """
 
-    __slots__ = ("_events", "_key_updates", "_out", "_silent")
+    __slots__ = ("_key_updates", "_out", "_silent")
 
     def __init__(
         self,
@@ -68,11 +68,13 @@ class Connection(ConfirmedHandshake):
                   a server binds the cookies of HelloRetryRequest to, such as the client's address.
         """
         self._is_client = is_client
+        self._config = config
         self._events: list[Event] = []
         self._trace: bytearray | bytes = bytearray()
         self._error: TlsError | None = None
         self._diagnostic: str | None = None
         self._awaits_verdict = False
+        self._waits = None
         self._key_updates = (0, 0)
         self._silent = config.on_reject == "silent"
         self._out: Output | None = Output(self, self._trace, self._events)
@@ -118,7 +120,8 @@ class Connection(ConfirmedHandshake):
         """The stream below has ended: nothing will be received any more.
 
         Raises:   TruncationError where the peer did not say close_notify before; the connection is dead then. Where
-                  application data still waits to be read, the read that comes after it raises.
+                  application data still waits to be read, the read that comes after it raises; where the handshake
+                  waits for an answer of ours, settle() does.
         Source:   RFC 9846 section 6.1.
         """
         self._check()
@@ -130,6 +133,9 @@ class Connection(ConfirmedHandshake):
                 self._mark_end_of_stream()
                 return
             cause = "the stream ended without close_notify: data may be missing"
+        elif self._state.waits:
+            self._end_later()
+            return
         elif self._awaits_verdict:
             cause = "the server ended the stream before it showed whether it takes our certificate"
         else:
@@ -160,11 +166,11 @@ class Connection(ConfirmedHandshake):
             return
         self._fail(errors.ConnectionClosedError("the connection was aborted on this side"), None)
 
-    def _cancel(self) -> None:
+    def _cancel(self, cause: str = "the connection was closed on this side during the handshake") -> None:
         # RFC 9846 6.1: "This alert MUST be followed by a "close_notify"."
         self._send_alert(AlertLevel.warning, AlertDescription.user_canceled)
         self._close_write()
-        self._fail(errors.ConnectionClosedError("the connection was closed on this side during the handshake"), None)
+        self._fail(errors.ConnectionClosedError(cause), None)
 
     def update_keys(self, request_peer: bool = False) -> None:
         """Go on to new write keys.
@@ -247,25 +253,30 @@ class Connection(ConfirmedHandshake):
 
     # -- hooks that the record layer calls -----------------------------------------------------------------------------
 
-    def _advance(self) -> None:
-        """Drive the handshake with what was received."""
+    def _drive(self, *answer: object) -> None:
+        """Drive the handshake with what was received; out of a waiting state with the answer that it waited for."""
         out = self._out
         if out is None:
             return
         # Only while it runs: a half-open connection that is dropped must go at once, not with the next collection.
         out.layer = self
         try:
+            state = self._resumed(answer[0], out) if answer else self._state
             while True:
-                item = self._pull()
-                if item is None:
-                    break
-                if isinstance(item, int):
-                    self._on_handshake_alert(item >> 8, item & 0xFF)
-                    continue
-                self._state = state = machine.step(self._state, item, out)
+                self._state = state
                 if state.terminal:
                     self._complete(out)
                     break
+                if state.waits:
+                    self._may_wait()
+                    break
+                item = self._pull()
+                while isinstance(item, int):
+                    self._on_handshake_alert(item >> 8, item & 0xFF)
+                    item = self._pull()
+                if item is None:
+                    break
+                state = machine.step(self._state, item, out)
         except BaseException as failure:
             self._die(failure)
             raise
@@ -277,6 +288,8 @@ class Connection(ConfirmedHandshake):
         out = Output(self, recorded, self._events)
         try:
             state = machine.step(self._state, message, out)
+            if out.late is not None:
+                self._keep(out.late)
         except BaseException as failure:
             self._die(failure)
             raise
@@ -361,18 +374,7 @@ class Connection(ConfirmedHandshake):
 
     def _eof_remedy(self) -> str:
         """What a silent peer most likely means, by the step that was reached."""
-        stage = self._state.stage
-        if self._awaits_verdict:
-            return "most likely it refuses our certificate: read its log"
-        if self._outcome is not None:
-            return "the peer, or something on the way, broke the connection off: do not trust the length of the data"
-        if self.role == "client":
-            if stage <= 6:
-                return "check that the port speaks TLS and that the server accepts what we offer; read its log"
-            return "the server gave up in the middle of its flight: read its log"
-        if stage <= 3:
-            return "the client connected and said nothing that we could answer: a port check, or a client without TLS"
-        return "most likely the client does not accept our certificate, or what we selected: read its log"
+        return eof_remedy(self.role, self._state.stage, self._outcome is not None, self._awaits_verdict)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -423,6 +425,7 @@ class Connection(ConfirmedHandshake):
         if self._error is not None:
             return
         state = self._state
+        self._drop_answers(state)
         if error.state is None:
             error.state = type(state).__name__
         if error.stage is None:

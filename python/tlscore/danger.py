@@ -3,8 +3,8 @@
 
 `accept_any_peer` encrypts to whoever answers: a man in the middle reads everything. `skip_name_check` verifies the
 chain but not the name: every holder of a certificate from a trusted CA can pose as every other. Building a
-configuration with one of them emits `UnauthenticatedTlsWarning`; with TLSCORE_FORBID_DANGEROUS=1 in the environment it
-is a ConfigError, whatever the code says.
+configuration with one of them emits `UnauthenticatedTlsWarning` and a record of the logger "tlscore.danger"; with
+TLSCORE_FORBID_DANGEROUS=1 in the environment it is a ConfigError, whatever the code says.
 """
 
 from __future__ import annotations
@@ -70,7 +70,12 @@ def skip_name_check(trust: TrustStore, reason: str) -> SkipNameCheck:
 
 
 def announce(what: AcceptAnyPeer | SkipNameCheck, owner: str) -> None:
-    """Warn about a dangerous configuration, or refuse it where the environment forbids it."""
+    """Warn about a dangerous configuration, or refuse it where the environment forbids it.
+
+    Effects:  UnauthenticatedTlsWarning; a warning of the logger "tlscore.danger", whose record has the attributes
+              `tlscore_danger` (which opt-out), `tlscore_owner` (which configuration) and `tlscore_reason`.
+    """
+    import logging
     import os
     import warnings
 
@@ -83,6 +88,12 @@ def announce(what: AcceptAnyPeer | SkipNameCheck, owner: str) -> None:
             remedy="configure trust, a name and an identity, or unset the variable",
             code="TLS-CONFIG-DANGEROUS",
         )
+    logger = logging.getLogger("tlscore.danger")
+    if not logger.handlers:
+        # Without a handler of the program's own, logging would write beside the warning to standard error.
+        logger.addHandler(logging.NullHandler())
+    facts = {"tlscore_danger": name, "tlscore_owner": owner, "tlscore_reason": what.reason}
+    logger.warning("%s with danger.%s%s", owner, name, reason, extra=facts)
     missing = "who the peer is" if isinstance(what, AcceptAnyPeer) else "whose certificate the peer shows"
     warnings.warn(
         f"{owner} with danger.{name}{reason}: nobody checks {missing}; an attacker in the middle can read and change"

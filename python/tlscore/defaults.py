@@ -108,6 +108,9 @@ WARNING_ALERTS: Final = 4
 KEY_UPDATES: Final = 32
 POST_HANDSHAKE_MESSAGES: Final = 32
 CHANGE_CIPHER_SPECS: Final = 2
+# Octets that may come while a handshake waits for an async answer of ours. No transport reads more than 256 KiB at a
+# time, and one that stops then has handed over at most that much more.
+HELD_OCTETS: Final = 512 * 1024
 # RFC 9846 5.5 allows 2^24.5 records under one AES-GCM key; keys are changed well before.
 REKEY_RECORDS: Final = 2**24
 

@@ -10,7 +10,10 @@ catalogue.py, which is loaded when the first one is needed. Errors can be pickle
 """
 
 from errno import EAGAIN, EPIPE, ETIMEDOUT
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from tlscore.certs.report import VerificationReport
 
 Sender = Literal["us", "peer"]
 
@@ -117,8 +120,10 @@ def _rebuild(cls: type[TlsError], cause: str) -> TlsError:
 
 
 class AlertError(TlsError):
-    """A fatal alert: sent by us where `sender` is "us", received where it is "peer"."""
+    """A fatal alert: sent by us where `sender` is "us", received where it is "peer". Where a peer's chain was refused,
+    `report` is its VerificationReport, with every check."""
 
+    report: "VerificationReport | None" = None
     alert: int = 80
     alert_name: str = "internal_error"
     sender: Sender | None = "us"

@@ -131,25 +131,29 @@ COMPAT: Final = DEFAULT.replace(
     cert_schemes=IMPLEMENTED_CERT_SCHEMES,
     certificate_policy=CertificatePolicy(max_rsa_bits=16384),
 )
-# Server Side TLS of Mozilla, version 5.7: P-256 certificates; servers should set prefer="client", as it says.
+# Server Side TLS of Mozilla, version 6.0 (2026): "modern", for servers with P-256 or P-384 certificates. Its list of
+# certificate signatures is about the server's own certificate; CAs above it may sign with RSA. A server should set
+# prefer="client", as it says.
 MOZILLA_MODERN: Final = Policy(
     name="mozilla_modern",
     date="2026-11-24",
     versions=(ProtocolVersion.TLS13,),
     suites=(_AES_128, _AES_256, _CHACHA20),
-    groups=(NamedGroup.x25519, NamedGroup.secp256r1, NamedGroup.secp384r1),
-    key_shares=(NamedGroup.x25519,),
+    groups=(NamedGroup.X25519MLKEM768, NamedGroup.x25519, NamedGroup.secp256r1, NamedGroup.secp384r1),
+    key_shares=(NamedGroup.X25519MLKEM768, NamedGroup.x25519),
     schemes=(_P256, _P384),
-    cert_schemes=(_P256, _P384, *_RSA_PSS, *_RSA_PKCS1),
+    cert_schemes=(_P256, _P384, _P521, *_RSA_PSS, *_RSA_PKCS1),
 )
-# Mozilla's intermediate configuration: TLS 1.2 and RSA certificates too. Its two finite-field suites do not exist here.
+# Mozilla's "intermediate" of the same version: TLS 1.2 and RSA certificates of 2048 bits and more too. Since 6.0 it has
+# no finite-field suites either.
 MOZILLA_INTERMEDIATE: Final = MOZILLA_MODERN.replace(
     name="mozilla_intermediate",
     versions=(ProtocolVersion.TLS13, ProtocolVersion.TLS12),
     suites=defaults.SUITES,
     schemes=(_P256, _P384, *_RSA_PSS, *_RSA_PKCS1),
 )
-# NSA's CNSA 2.0 in its profile for TLS 1.3 (draft-becker-cnsa2-tls-profile): AES-256, ML-KEM-1024, ML-DSA-87.
+# NSA's CNSA 2.0 in its profile for TLS 1.3 (draft-becker-cnsa2-tls-profile-05): AES-256 with SHA-384, ML-KEM-1024 and
+# ML-DSA-87, each alone: a hybrid group is no part of it.
 CNSA2: Final = Policy(
     name="cnsa2",
     date="2026-11-24",

@@ -59,8 +59,9 @@ _LIMIT_BOUNDS = {
 
 
 class Limits(Record, kw_only=True):
-    """What one peer may cost; exceeding one ends the connection. client_hello, certificate and message (every other
-    handshake message) are octets, the rest are counts. The reasons stand in tlscore.defaults."""
+    """What one peer may cost; exceeding one ends the connection. client_hello, certificate, message (every other
+    handshake message) and held (what comes while a handshake waits for an async answer) are octets, the rest are
+    counts. The reasons stand in tlscore.defaults."""
 
     client_hello: int = defaults.CLIENT_HELLO_OCTETS
     certificate: int = defaults.CERTIFICATE_OCTETS
@@ -71,6 +72,7 @@ class Limits(Record, kw_only=True):
     post_handshake_messages: int = defaults.POST_HANDSHAKE_MESSAGES
     change_cipher_specs: int = defaults.CHANGE_CIPHER_SPECS
     rekey_records: int = defaults.REKEY_RECORDS
+    held: int = defaults.HELD_OCTETS
 
     def __init__(self, **named: int) -> None:
         for name, value in named.items():
@@ -268,19 +270,11 @@ def clock(value: object) -> Any:
 
 
 def callback(field: str, value: object, takes: str) -> Any:
-    """A function that is called during handshakes, or None."""
+    """A function that is called during handshakes, plain or async, or None."""
     if value is None:
         return None
     if not callable(value):
         raise ConfigError(f"{field} is {_kind(value)}", remedy=f"give a function that takes {takes}")
-    call = value if hasattr(value, "__code__") else getattr(value, "__func__", type(value).__call__)
-    # 0x80 marks `async def`: its result is a coroutine, which is true whatever it would have said.
-    if getattr(getattr(call, "__code__", None), "co_flags", 0) & 0x80:
-        raise ConfigError(
-            f"{field} is an async function, and handshakes do not wait",
-            remedy="give a plain function",
-            code="TLS-CONFIG-ASYNC",
-        )
     return value
 
 

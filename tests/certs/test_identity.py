@@ -1,5 +1,6 @@
 """Identities: every way to load one, and every way that it can be wrong."""
 
+import asyncio
 import copy
 import pickle
 from pathlib import Path
@@ -16,8 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.support.certificates import Authority, Issued, make_ca, make_key
 from tlscore import errors
+from tlscore.certs import signatures
 from tlscore.certs.identity import Identity
 from tlscore.iana import SignatureScheme
+from tlscore.pending import Pending
 
 P256 = SignatureScheme.ecdsa_secp256r1_sha256
 
@@ -188,10 +191,25 @@ def test_key_is_in_no_repr_pickle_or_copy(issued: Issued) -> None:
     assert copy.deepcopy(identity) is identity
 
 
-def test_async_signer_is_refused(issued: Issued) -> None:
+def test_async_signer_is_awaited_and_checked(issued: Issued) -> None:
     class Later:
-        async def sign(self, scheme: int, data: bytes) -> bytes:
-            return b""
+        sent: bytes | None = None
 
-    with pytest.raises(errors.ConfigError, match="the signer is async, and handshakes do not wait"):
-        Identity.from_signer(issued.chain_pem, Later())  # type: ignore[arg-type]
+        async def sign(self, scheme: int, data: bytes) -> bytes:
+            return self.sent or signatures.sign(issued.key, scheme, data)
+
+    signer = Later()
+    identity = Identity.from_signer(issued.chain_pem, signer)
+    assert identity.is_async
+    assert not Identity(issued.chain, issued.key).is_async
+    (scheme,) = identity.schemes
+
+    async def signed() -> bytes:
+        made = identity.sign(scheme, b"content")
+        assert isinstance(made, Pending)
+        return await made
+
+    signatures.verify(identity.certificate.public_key(), scheme, asyncio.run(signed()), b"content")  # type: ignore[arg-type]
+    signer.sent = b"wrong"
+    with pytest.raises(errors.InternalError, match="came out wrong and was not sent"):
+        asyncio.run(signed())

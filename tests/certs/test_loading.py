@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.support.certificates import Authority, Issued, make_ca, make_key
 from tlscore import errors
 from tlscore.certs.identity import Identity, PasswordFile
-from tlscore.certs.loading import der, permissions
+from tlscore.certs.loading import der, permissions, rounds
 from tlscore.certs.loading import pkcs12 as stores
 from tlscore.certs.loading.permissions import KeyFilePermissionWarning
 from tlscore.certs.loading.sniff import kind_of
@@ -482,3 +482,34 @@ def test_encrypted_keys_that_openssl_makes_are_read(
     assert Identity.load(ecdsa.chain_pem, sealed, "secret")
     with pytest.raises(errors.ConfigError, match="the password does not open the private key"):
         Identity.load(ecdsa.chain_pem, sealed, "wrong")
+
+
+def test_certificate_with_a_damaged_name_is_a_config_error() -> None:
+    """The parser reads names when they are asked for: the error must come as one of the configuration even so."""
+    leaf = make_ca().issue("example.org")
+    # The issuer's SET becomes an unknown type.
+    der = leaf.chain_der[0].replace(b"\x30\x12\x31\x10\x30", b"\x30\x12\x0b\x10\x30", 1)
+    assert der != leaf.chain_der[0]
+    for load in (lambda: Identity.load(der, leaf.key), lambda: Identity([der], leaf.key)):
+        with pytest.raises(errors.ConfigError, match="damaged"):
+            load()
+
+
+def test_file_that_asks_for_endless_key_derivation_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged or hostile file must not keep its reader busy: the rounds are read before any is done."""
+    for number in (b"\x02\x04\x01\x31\x2d\x00", b"\x02\x09\x01" + bytes(8)):
+        with pytest.raises(errors.ConfigError, match="rounds of key derivation"):
+            rounds.check(der.encode(der.SEQUENCE, b"\x04\x02ab" + number), "a file")
+    leaf = make_ca().issue("example.org")
+    many = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(5000).build(b"sesame")
+    store = pkcs12.serialize_key_and_certificates(b"x", leaf.key, leaf.certificate, None, many)
+    forms = [
+        (encoding, PrivateFormat.PKCS8, BestAvailableEncryption(b"sesame")) for encoding in (Encoding.PEM, Encoding.DER)
+    ]
+    keys = [leaf.key.private_bytes(*form) for form in forms]
+    assert Identity.load(store, password="sesame").certificate == leaf.certificate
+    monkeypatch.setattr(rounds, "MOST", 2000)
+    for given in ((store,), *((leaf.chain_pem, key) for key in keys)):
+        with pytest.raises(errors.ConfigError, match="2,000 are the most") as refused:
+            Identity.load(*given, password="sesame")
+        assert "sesame" not in str(refused.value)

@@ -105,3 +105,17 @@ def test_services_are_named_by_the_domain_that_was_asked_for() -> None:
     for wrong in (lambda: SrvName.of("", "example.org"), lambda: UriName.of("5x", "example.org")):
         with pytest.raises(ConfigError):
             wrong()
+
+
+@pytest.mark.parametrize(
+    "name", ["10.0.0.1.", "1.2.3.", "example.123", "1", "\uff11.\uff12.\uff13.\uff14", "256.1.1.1."]
+)
+def test_what_ends_in_a_number_is_no_dns_name(name: str) -> None:
+    """RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted in "HostName"": no dot and no script makes one."""
+    with pytest.raises(ConfigError):
+        ServerName.parse(name)
+
+
+def test_a_name_with_a_final_dot_is_the_name_without() -> None:
+    assert ServerName.parse("example.org.") == ServerName.parse("example.org")
+    assert ServerName.parse("1.example") == DnsName("1.example")

@@ -492,3 +492,12 @@ def test_changed_octets_anywhere_in_a_chain_end_in_an_alert() -> None:
             changed[place] ^= mask
             with pytest.raises(errors.AlertError):
                 verify.verify_server((leaf.der, bytes(changed)), trust, asked, NOW)
+
+
+def test_tls_feature_that_has_no_name_is_a_bad_certificate() -> None:
+    """RFC 7633: the parser knows two features by name; a third one is the peer's mistake, and no fault of ours."""
+    top = root()
+    feature = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.24"), b"\x30\x04\x02\x02\x01\x00")
+    leaf = top.issue("leaf", san("www.example.org"), (feature, False))
+    with pytest.raises(errors.BadCertificate):
+        verify.verify_server((leaf.der,), TrustStore([top.certificate]), ServerName.parse("www.example.org"), NOW)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tlscore.cli.bench import progress, report_html, runner, targets, workloads
-from tlscore.cli.bench.ends import Material, agreed, handshake
+from tlscore.cli.bench.ends import Library, Material, agreed, handshake
 from tlscore.cli.bench.ends_ssl import SslLibrary
 from tlscore.cli.bench.ends_tlscore import TlscoreLibrary
 from tlscore.cli.bench.report_text import number_text, rich_table, text_report
@@ -252,3 +252,46 @@ def test_sizes_are_written_in_the_largest_whole_unit(octets: int, text: str) -> 
 @pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (123.45, "123.5"), (12.345, "12.35"), (0.5, "0.500")])
 def test_numbers_keep_three_digits(value: float, text: str) -> None:
     assert number_text(value) in (text, text[:-1] + str(int(text[-1]) - 1))
+
+
+@pytest.mark.parametrize("library", [TlscoreLibrary, SslLibrary])
+def test_suites_of_tls12_are_measured_in_tls12(library: type[Library], material: Material) -> None:
+    from dataclasses import replace
+
+    older = replace(material, suite="TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")
+    assert (material.version, older.version) == ("TLSv1.3", "TLSv1.2")
+    ends = library(older)
+    shaken = handshake(ends.client(), ends.server())
+    assert (shaken.agreed.version, shaken.agreed.suite) == ("TLSv1.2", older.suite)
+    assert not shaken.agreed.resumed
+    workloads.check(ends, shaken.agreed)
+    assert workloads.probe("seal", ends, ends, 1000, 0.001).sample() > 0
+
+
+def test_group_of_tls12_is_read_from_the_key_exchange(material: Material) -> None:
+    from dataclasses import replace
+
+    older = TlscoreLibrary(replace(material, suite="TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"))
+    client, server = older.client(), older.server()
+    flight = server.step(client.step(b""))
+    assert agreed(flight).group == "x25519"
+    # Without a ServerKeyExchange it is a resumption.
+    length = int.from_bytes(flight[3:5])
+    hello = 4 + int.from_bytes(flight[6:9])
+    assert length >= hello
+    short = flight[:3] + hello.to_bytes(2) + flight[5 : 5 + hello]
+    assert agreed(short).resumed
+
+
+def test_run_compares_both_versions(tmp_path: Path) -> None:
+    """Bulk of TLS 1.2 beside TLS 1.3 in the same rounds; a handshake of TLS 1.2 beside that of ssl."""
+    path = tmp_path / "figures.json"
+    both = "TLS_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+    options = ("--suite", both, "--workload", "seal,handshake_server", "--size", "1K", "--json", str(path))
+    done = bench("--target", "tlscore,tlscore_12,ssl,limit-aws_lc", *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(path.read_text())
+    assert not found["skipped"]
+    measured = {(row["workload"], row["suite"].count("_WITH_"), row["target"]) for row in found["rows"]}
+    assert {("seal", 0, "tlscore"), ("seal", 0, "tlscore_12"), ("seal", 1, "limit-aws_lc")} <= measured
+    assert {("handshake_server", 1, "tlscore"), ("handshake_server", 1, "ssl")} <= measured

@@ -1,5 +1,7 @@
 """The ways around authentication: named, warned of, refused in contradictions, forbidden by the environment."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -85,3 +87,21 @@ def test_verify_as_means_nothing_where_no_name_is_checked() -> None:
         config = ClientConfig.encryption_only(danger.accept_any_peer)
     with pytest.raises(ConfigError, match="checks no name"):
         config.connection("a.example", verify_as="b.example")
+
+
+def test_d19_opt_outs_are_logged_as_facts(caplog: pytest.LogCaptureFixture) -> None:
+    """What a collector of logs can filter by; a program without logging sees the warning alone."""
+    with caplog.at_level("WARNING", "tlscore.danger"), pytest.warns(UnauthenticatedTlsWarning):
+        ClientConfig.encryption_only(danger.accept_any_peer("a lab"))
+    (record,) = caplog.records
+    facts = vars(record)
+    assert (record.name, record.levelname) == ("tlscore.danger", "WARNING")
+    assert (facts["tlscore_danger"], facts["tlscore_owner"]) == ("accept_any_peer", "ClientConfig")
+    assert facts["tlscore_reason"] == "a lab"
+    assert "a lab" in record.getMessage()
+    program = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from tlscore import ClientConfig, danger; ClientConfig.encryption_only(danger.accept_any_peer)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stderr == ""

@@ -39,12 +39,14 @@ COMMON = {
     "key_log": None,
     "handshake_timeout": 10.0,
     "limits": "Limits(client_hello=16384, certificate=131072, message=65536, empty_records=32, warning_alerts=4,"
-    " key_updates=32, post_handshake_messages=32, change_cipher_specs=2, rekey_records=16777216)",
+    " key_updates=32, post_handshake_messages=32, change_cipher_specs=2, rekey_records=16777216,"
+    " held=524288)",
     "clock": None,
     "interpreter_release_threshold": 131072,
     "on_reject": "alert",
 }
 CLIENT = {
+    "authorize": None,
     "grease": False,
     "shuffle_extensions": False,
     "post_handshake_auth": False,

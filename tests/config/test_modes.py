@@ -96,7 +96,7 @@ def test_servers_refuse_what_would_be_ignored(named: dict[str, Any], text: str) 
         ServerConfig.simple(identity(), **named)
 
 
-def test_async_callbacks_are_refused() -> None:
+def test_async_callbacks_are_taken() -> None:
     async def later(_: Any) -> bool:
         return True
 
@@ -107,12 +107,19 @@ def test_async_callbacks_are_refused() -> None:
         async def method(self, _: Any) -> bool:
             return True
 
-    for call in (later, Caller(), Caller().method):
-        with pytest.raises(ConfigError, match="is an async function, and handshakes do not wait"):
-            ServerConfig.simple(identity(), resolver=call)  # type: ignore[arg-type]
-        with pytest.raises(ConfigError, match="is an async function"):
-            ServerConfig.mutual(identity(), client_trust=TRUST, authorize=call)
-    assert ServerConfig.simple(identity(), resolver=len)  # type: ignore[arg-type]
+    for call in (later, Caller(), Caller().method, len):
+        assert ServerConfig.simple(identity(), resolver=call).resolver is call  # type: ignore[arg-type]
+        assert ServerConfig.mutual(identity(), client_trust=TRUST, authorize=call).authorize is call  # type: ignore[arg-type]
+        assert ClientConfig.simple(TRUST, authorize=call).authorize is call  # type: ignore[arg-type]
+
+
+def test_clients_that_verify_nobody_authorize_nobody() -> None:
+    with pytest.raises(ConfigError, match="verifies nobody, and authorize says whom to verify"):
+        ClientConfig.encryption_only(danger.accept_any_peer, authorize=len)
+    with pytest.raises(ConfigError, match="authorize needs a trust store"):
+        ClientConfig(authentication=danger.accept_any_peer("a test"), authorize=len)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"authorize is a str.*a function that takes a PeerIdentity"):
+        ClientConfig.simple(TRUST, authorize="example.org")  # type: ignore[arg-type]
 
 
 def test_confirming_clients_need_an_identity() -> None:

@@ -28,8 +28,8 @@ DEFAULT_CERT_SCHEMES = (
     " rsa_pss_rsae_sha512 rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512 mldsa44 mldsa65 mldsa87"
 )
 MOZILLA_CERT_SCHEMES = (
-    "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 rsa_pss_rsae_sha256 rsa_pss_rsae_sha384 rsa_pss_rsae_sha512"
-    " rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512"
+    "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 ecdsa_secp521r1_sha512 rsa_pss_rsae_sha256 rsa_pss_rsae_sha384"
+    " rsa_pss_rsae_sha512 rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512"
 )
 AES_128, AES_256, CHACHA20 = "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
 AES_12 = (
@@ -70,8 +70,8 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
     "mozilla_modern": {
         "versions": "TLS13",
         "suites": f"{AES_128} {AES_256} {CHACHA20}",
-        "groups": "x25519 secp256r1 secp384r1",
-        "key_shares": "x25519",
+        "groups": "X25519MLKEM768 x25519 secp256r1 secp384r1",
+        "key_shares": "X25519MLKEM768 x25519",
         "schemes": "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384",
         "cert_schemes": MOZILLA_CERT_SCHEMES,
         "certificate_policy": {},
@@ -79,8 +79,8 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
     "mozilla_intermediate": {
         "versions": "TLS13 TLS12",
         "suites": f"{AES_128} {AES_256} {CHACHA20} {SUITES_12}",
-        "groups": "x25519 secp256r1 secp384r1",
-        "key_shares": "x25519",
+        "groups": "X25519MLKEM768 x25519 secp256r1 secp384r1",
+        "key_shares": "X25519MLKEM768 x25519",
         "schemes": "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 rsa_pss_rsae_sha256 rsa_pss_rsae_sha384"
         " rsa_pss_rsae_sha512" + PKCS1,
         "cert_schemes": MOZILLA_CERT_SCHEMES,

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from tests.support.certificates import Authority, Issued, make_ca
 from tests.support.peers import failure, pair, pump
@@ -296,6 +297,31 @@ def test_anything_but_true_is_access_denied(
     assert not server.handshake_complete
     client.receive(server.data_to_send())
     assert isinstance(failure(client.read), errors.AccessDenied)
+
+
+@pytest.mark.parametrize("versions", ["1.2", "1.3"])
+@pytest.mark.parametrize("answer", [True, False, None, ZeroDivisionError()])
+def test_clients_authorize_servers_too(
+    answer: object, versions: str, identity: Identity, trust: TrustStore, issued: Issued
+) -> None:
+    asked: list[PeerIdentity] = []
+
+    def authorize(peer: PeerIdentity) -> Any:
+        asked.append(peer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    config = client_for(trust, authorize=authorize, versions=versions, groups=("x25519", "secp256r1"))
+    if answer is True:
+        client, _ = pair(config, ServerConfig.simple(identity), NAME)
+        assert client.authenticated
+    else:
+        error = failure(pair, config, ServerConfig.simple(identity), NAME)
+        assert type(error) is errors.AccessDenied
+        assert "the server's certificate is valid, and authorize" in str(error)
+        assert error.stage == 13
+    assert [peer.fingerprint for peer in asked] == [issued.certificate.fingerprint(hashes.SHA256()).hex()]
 
 
 def test_authorize_is_not_asked_about_nobody(

@@ -5,7 +5,7 @@ import pytest
 from tests.support.peers import ALL_SCHEMES, RawClient, RawServer, failure
 from tlscore import ClientConfig, ServerConfig, errors
 from tlscore.handshake import machine
-from tlscore.handshake.machine import TARGETS, TRANSITIONS, State, transition
+from tlscore.handshake.machine import RESUMPTIONS, TARGETS, TRANSITIONS, Settled, State, resumption, transition
 from tlscore.iana import HandshakeType, NamedGroup, ProtocolVersion
 from tlscore.wire import (
     Certificate,
@@ -54,8 +54,9 @@ def test_every_way_to_a_connected_state_passes_certificate_verify_and_finished()
             return
         for (owner, message), targets in TARGETS.items():
             if owner is state:
+                # What was waited for is no message: the order of these is the same with and without.
                 for target in targets:
-                    yield from paths(target, (*seen, message))
+                    yield from paths(target, seen if message is Settled else (*seen, message))
 
     for initial in (state for state in machine.states() if state.initial):
         found = list(paths(initial, ()))
@@ -99,6 +100,23 @@ def test_two_handlers_for_one_pair_are_refused():
     with pytest.raises(TypeError, match="two handlers"):
         transition(again)
     assert TRANSITIONS[state, message] is handler
+
+
+def test_two_handlers_for_one_waiting_state_are_refused():
+    state, handler = next(iter(RESUMPTIONS.items()))
+
+    def again(state, answer, out): ...
+
+    again.__annotations__ = {"state": state, "answer": object, "out": object, "return": state}
+    with pytest.raises(TypeError, match="two handlers"):
+        resumption(again)
+    assert RESUMPTIONS[state] is handler
+
+
+def test_states_that_wait_take_no_message():
+    waiting = [state for state in machine.states() if state.waits]
+    assert set(waiting) == set(RESUMPTIONS)
+    assert not [owner for owner, _ in TRANSITIONS if owner in waiting]
 
 
 def test_diagram_names_every_transition():
@@ -246,9 +264,9 @@ def in_table(state, kind):
 
 
 def test_every_state_has_a_builder():
-    """Those of TLS 1.2 are in test_tls12_state_machine.py."""
-    newer = {state.__name__ for state in machine.states() if state.version == ProtocolVersion.TLS13}
-    assert set(BUILDERS) == newer
+    """Those of TLS 1.2 are in test_tls12_state_machine.py, those that wait in test_waiting.py."""
+    newer = [state for state in machine.states() if state.version == ProtocolVersion.TLS13 and not state.waits]
+    assert set(BUILDERS) == {state.__name__ for state in newer}
 
 
 @pytest.mark.parametrize("state", BUILDERS)

@@ -126,8 +126,9 @@ def in_table(state, kind):
 
 
 def test_every_state_has_a_builder():
-    older = {state.__name__ for state in machine.states() if state.version == ProtocolVersion.TLS12}
-    assert set(BUILDERS) == older
+    """Those that wait are in test_waiting.py."""
+    older = [state for state in machine.states() if state.version == ProtocolVersion.TLS12 and not state.waits]
+    assert set(BUILDERS) == {state.__name__ for state in older}
 
 
 @pytest.mark.parametrize("state", BUILDERS)

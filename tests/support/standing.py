@@ -41,9 +41,13 @@ def identity() -> Identity:
 
 
 @cache
+def client_issued() -> Issued:
+    return authority().issue("client.example", usage="client")
+
+
+@cache
 def client_identity() -> Identity:
-    own = authority().issue("client.example", usage="client")
-    return Identity.load(own.chain_pem, own.key_pem)
+    return Identity.load(client_issued().chain_pem, client_issued().key_pem)
 
 
 @cache

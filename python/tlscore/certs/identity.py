@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Never, cast
 
 from cryptography import x509
@@ -28,6 +29,7 @@ from tlscore.certs.loading.passwords import PasswordFile as PasswordFile
 from tlscore.certs.loading.passwords import Secret
 from tlscore.certs.reading import Source, read
 from tlscore.errors import ConfigError
+from tlscore.pending import Answer, Pending, ask, is_async
 
 if TYPE_CHECKING:
     from tlscore.certs.revocation.stapler import StapleSource
@@ -42,7 +44,8 @@ class Identity:
     names of all issuers of the chain; `schemes` what the key can sign in TLS 1.3, preferred first, `schemes12` in TLS
     1.2; `kind` which suites of TLS 1.2 it serves: "ECDSA", "RSA" or, for keys of TLS 1.3 alone, ""; `roles` what the
     certificate is for ("server", "client"); `notes` what was noticed when it was loaded; `exposed` says who else can
-    read the key's file, None where nobody can; `signed_with` the schemes of each signature of the chain.
+    read the key's file, None where nobody can; `signed_with` the schemes of each signature of the chain; `is_async`
+    whether the key belongs to a signer whose `sign` is an `async def`.
     """
 
     __slots__ = (
@@ -53,6 +56,7 @@ class Identity:
         "certificate",
         "chain",
         "exposed",
+        "is_async",
         "issuers",
         "kind",
         "names",
@@ -75,12 +79,13 @@ class Identity:
     roles: tuple[str, ...]
     notes: tuple[Note, ...]
     exposed: str | None
+    is_async: bool
     staple: StapleSource | None
 
     def __init__(
         self,
         chain: tuple[bytes | x509.Certificate, ...] | list[bytes | x509.Certificate],
-        key: signatures.PrivateKey | signatures.Signer,
+        key: signatures.PrivateKey | signatures.Signer | signatures.AsyncSigner,
         *,
         send_root: bool = False,
         origin: str = "the chain",
@@ -102,11 +107,7 @@ class Identity:
                 f"the key is {type(key).__name__}",
                 remedy="give a key of the cryptography package, or an object with sign(scheme, data)",
             )
-        # 0x80 marks `async def`, whose result would be a coroutine and no signature.
-        if not own and getattr(getattr(key.sign, "__code__", None), "co_flags", 0) & 0x80:
-            raise ConfigError(
-                "the signer is async, and handshakes do not wait", remedy="give it a plain sign(scheme, data)"
-            )
+        self.is_async = not own and is_async(key.sign)
         _check_pair(key, parsed, public, origin)
         self._sign_checked = not own
         usable = signatures.schemes_for(public, leaf.public_key_algorithm_oid.dotted_string)
@@ -172,6 +173,7 @@ class Identity:
                 raise ConfigError(f"{source.origin} is PKCS #12 without a certificate", code="TLS-CONFIG-CERTIFICATE")
         else:
             certificates, held = material.certificates(source, "an identity"), []
+        certificates = material.readable(certificates)
         keys, key_source = _keys(key, source, held, secret, own_secret, certificates)
         private = _fitting(keys, certificates)
         public = private.value.public_key() if callable(getattr(private.value, "public_key", None)) else None
@@ -189,10 +191,10 @@ class Identity:
     def from_signer(
         cls,
         chain: Readable | tuple[bytes | x509.Certificate, ...] | list[bytes | x509.Certificate],
-        signer: signatures.Signer,
+        signer: signatures.Signer | signatures.AsyncSigner,
     ) -> Identity:
-        """An identity whose key is elsewhere: `signer.sign(scheme, data)` gives the signature of TLS 1.3 over
-        `data`."""
+        """An identity whose key is elsewhere: `signer.sign(scheme, data)` gives the signature of TLS 1.3 over `data`,
+        or something to await that gives it: an `async def` will do."""
         if isinstance(chain, (tuple, list)):
             return cls(chain, signer)
         return cls.load(chain, signer)
@@ -202,11 +204,18 @@ class Identity:
         """The curve of an ECDSA key by its IANA name, empty for others."""
         return signatures.curve_of(self.schemes)
 
-    def sign(self, scheme: int, data: bytes, *, tls12: bool = False) -> bytes:
-        """Sign the content of a handshake signature; it has been checked where a fault could betray the key."""
+    def sign(self, scheme: int, data: bytes, *, tls12: bool = False) -> bytes | Pending[bytes]:
+        """Sign the content of a handshake signature; it has been checked where a fault could betray the key.
+
+        Gives:    the signature; from an asynchronous signer what must be awaited for it.
+        """
         if not self._sign_checked:
             return signatures.sign(self._private, scheme, data, self._public, tls12)
-        signature: bytes = self._private.sign(scheme, data)
+        return ask(partial(self._checked, scheme, data, tls12), self._private.sign, scheme, data)
+
+    def _checked(self, scheme: int, data: bytes, tls12: bool, answer: Answer) -> bytes:
+        signature: bytes = answer()
+        # What is no signature is given as it is: whoever uses it says what is wrong with it.
         if not isinstance(signature, bytes):
             return signature
         return signatures.checked(self._public, scheme, signature, data, tls12)
@@ -229,8 +238,11 @@ class Identity:
 
         Takes:    source: OcspStapler, OcspFile, or any object whose `response()` gives octets or None without waiting.
         """
-        if not callable(getattr(source, "response", None)):
-            raise ConfigError("the staple source has no response()", remedy="give an OcspStapler or an OcspFile")
+        if not callable(getattr(source, "response", None)) or is_async(source.response):
+            raise ConfigError(
+                "the staple source has no response() that gives octets at once",
+                remedy="give an OcspStapler or an OcspFile",
+            )
         if getattr(source, "certificate", self.chain[0]) != self.chain[0]:
             raise ConfigError(
                 "the staple source is about another certificate, so that every peer would refuse it",
@@ -283,10 +295,10 @@ class Identity:
 
 def _certificate(one: bytes | x509.Certificate) -> x509.Certificate:
     if isinstance(one, x509.Certificate):
-        return one
-    parsed: x509.Certificate = material.certificates(
-        Source(bytes(one), "the certificate given as bytes"), "an identity"
-    )[0].value
+        found = [Placed(one, "the certificate given")]
+    else:
+        found = material.certificates(Source(bytes(one), "the certificate given as bytes"), "an identity")
+    parsed: x509.Certificate = material.readable(found)[0].value
     return parsed
 
 

@@ -30,7 +30,8 @@ class ServerName(Record):
             name = name.decode("ascii")
         if not isinstance(name, str):
             raise _refusal(name, "is no text", 'give a name such as "example.org", or an IP address as text')
-        if ":" in name or name.rpartition(".")[2][:1] in _DIGITS:
+        # A final dot makes a number no label: "10.0.0.1." is no address, and no name of DNS either.
+        if ":" in name or name.removesuffix(".").rpartition(".")[2][:1] in _DIGITS:
             return _parse_address(name)
         return DnsName(_parse_dns(name))
 
@@ -142,6 +143,9 @@ def _parse_dns(name: str) -> str:
                 "give the host alone, without scheme, port or path" if set("/:@") & set(name) else "check its spelling"
             )
             raise _refusal(name, f"has the label {escape(label, 80)!r}, which no host name may have", hint)
+    # RFC 1123 2.1: no top-level domain is a number. Digits of other scripts become ASCII only above.
+    if _DIGITS.issuperset(label):
+        raise _refusal(name, "ends in a number, as an address does", "write an address in ASCII digits, or a DNS name")
     return host
 
 

@@ -24,6 +24,7 @@ PARSE_ERRORS: Final = (
     ValueError,
     TypeError,
     OverflowError,
+    KeyError,  # a TLS feature (RFC 7633) that the parser has no name for
     UnsupportedAlgorithm,
     UserWarning,  # where warnings are errors; those of cryptography are such
     x509.DuplicateExtension,

@@ -9,6 +9,7 @@ hash, and PKCS #1 v1.5 signs too. SHA-1 and MD5 sign nothing.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final, Protocol, runtime_checkable
 
 from cryptography import x509
@@ -45,6 +46,14 @@ class Signer(Protocol):
     """A key that is not ours to hold: a token, a key service. `schemes`, if it has them, says which it can make."""
 
     def sign(self, scheme: int, data: bytes, /) -> bytes: ...
+
+
+@runtime_checkable
+class AsyncSigner(Protocol):
+    """A signer whose answer takes its time, such as a service on the network: the handshake waits in a state of its
+    own, and the event loop goes on."""
+
+    def sign(self, scheme: int, data: bytes, /) -> Awaitable[bytes]: ...
 
 
 def _pss(algorithm: hashes.HashAlgorithm) -> tuple[padding.PSS, hashes.HashAlgorithm]:

@@ -332,6 +332,7 @@ class _Inquiry:
         try:
             report.raise_for_failure()
         except errors.AlertError as error:
+            error.report = report
             return error
         return errors.InternalError("a chain was refused without a failed check")
 

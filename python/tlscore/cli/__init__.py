@@ -6,6 +6,7 @@ network.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +15,7 @@ from tlscore import errors
 
 COMMANDS = {
     "bench": "tlscore.cli.bench",
+    "cert": "tlscore.cli.cert",
     "compat": "tlscore.cli.compat",
     "demo": "tlscore.cli.demo",
     "suites": "tlscore.cli.suites",
@@ -58,6 +60,10 @@ def _guarded(run: object, arguments: argparse.Namespace) -> int:
     except errors.TlsError as error:
         print(f"tlscore: {error}", file=sys.stderr)
         return EXIT_FINDING
+    except BrokenPipeError:
+        # Who reads our output, `head` for instance, has seen enough; the interpreter must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("tlscore: interrupted", file=sys.stderr)
         return 130

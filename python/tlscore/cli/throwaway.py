@@ -98,8 +98,11 @@ def openssl_configuration(directory: Path, suite: str) -> Path:
     The library reads it once, from OPENSSL_CONF, when it starts; so a process of its own has to run it.
     """
     path = directory / f"openssl-{suite}.cnf"
+    # In TLS 1.2 the groups bound the curve of the certificate's key too, and ssl itself can choose the suite.
+    older = "_WITH_" in suite
+    choice = "MinProtocol = TLSv1.2\nGroups = X25519:P-256\n" if older else f"Ciphersuites = {suite}\nGroups = X25519\n"
+    least = "" if older else "MinProtocol = TLSv1.3\n"
     path.write_text(
-        "openssl_conf = init\n[init]\nssl_conf = sections\n[sections]\nsystem_default = tls\n"
-        f"[tls]\nMinProtocol = TLSv1.3\nCiphersuites = {suite}\nGroups = X25519\n"
+        f"openssl_conf = init\n[init]\nssl_conf = sections\n[sections]\nsystem_default = tls\n[tls]\n{least}{choice}"
     )
     return path

@@ -8,6 +8,7 @@ tlscore.certs.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tlscore import trace
@@ -25,6 +26,7 @@ from tlscore.errors import (
 )
 from tlscore.handshake.proofs import FinishedVerified, SignatureVerified
 from tlscore.iana import SignatureScheme
+from tlscore.pending import Answer, Pending, ask
 from tlscore.wire import CertificateStatus
 
 if TYPE_CHECKING:
@@ -89,33 +91,56 @@ def choose_scheme(own: Sequence[int], peer: Sequence[int], allowed: Sequence[int
     return None
 
 
-def sign(identity: "Identity", scheme: int, role: Role, transcript: "Transcript") -> bytes:
+def sign(identity: "Identity", scheme: int, role: Role, transcript: "Transcript") -> bytes | Pending[bytes]:
     """The signature of our CertificateVerify."""
     return signature_over(identity, scheme, signed_content(role, transcript.digest()))
 
 
-def signature_over(identity: "Identity", scheme: int, content: bytes, tls12: bool = False) -> bytes:
-    """A signature by our key.
+def signature_over(identity: "Identity", scheme: int, content: bytes, tls12: bool = False) -> bytes | Pending[bytes]:
+    """A signature by our key, or what must be awaited for it.
 
     Raises:   GeneralError where the signer fails: it may be the caller's own object, and no other alert says it.
     """
     try:
-        signature = identity.sign(scheme, content, tls12=tls12)
+        given: object = identity.sign(scheme, content, tls12=tls12)
     except (AlertError, ConfigError):
         raise
     except Exception as failure:
-        raise GeneralError(
-            f"our signer could not make a {SignatureScheme.name_of(scheme)} signature ({type(failure).__name__})",
-            remedy="see the chained exception; the key, token or service behind the identity failed",
-            code="TLS-SIGNER_FAILED",
-        ) from failure
-    if not isinstance(signature, bytes) or not signature:
-        raise GeneralError(
-            f"our signer gave {type(signature).__name__} instead of octets",
-            remedy="sign(scheme, data) must give the signature as bytes",
-            code="TLS-SIGNER_FAILED",
-        )
-    return signature
+        raise _signer_failed(scheme, failure) from failure
+    if isinstance(given, bytes) and given:
+        return given
+    if isinstance(given, Pending):
+        return given.through(partial(_awaited, scheme))
+    raise _no_signature(given)
+
+
+def _awaited(scheme: int, answer: Answer) -> bytes:
+    """The signature that was awaited; as it was read so far, `answer` gives it or raises."""
+    try:
+        given: object = answer()
+    except (AlertError, ConfigError):
+        raise
+    except Exception as failure:
+        raise _signer_failed(scheme, failure) from failure
+    if isinstance(given, bytes) and given:
+        return given
+    raise _no_signature(given)
+
+
+def _signer_failed(scheme: int, failure: Exception) -> GeneralError:
+    return GeneralError(
+        f"our signer could not make a {SignatureScheme.name_of(scheme)} signature ({type(failure).__name__})",
+        remedy="see the chained exception; the key, token or service behind the identity failed",
+        code="TLS-SIGNER_FAILED",
+    )
+
+
+def _no_signature(given: object) -> GeneralError:
+    return GeneralError(
+        f"our signer gave {type(given).__name__} instead of octets",
+        remedy="sign(scheme, data) must give the signature as bytes",
+        code="TLS-SIGNER_FAILED",
+    )
 
 
 def verify_signature(
@@ -149,17 +174,24 @@ def _check_scheme(chain: "ChainVerified", scheme: int, offered: Sequence[int]) -
         raise _bad_scheme(scheme, "which does not fit the key in its certificate")
 
 
-def authorized(config: "ServerConfig", peer: SignatureVerified) -> SignatureVerified:
-    """Ask the configuration's `authorize` about a client that owns the key of its verified certificate.
+def authorized(
+    config: "ClientConfig | ServerConfig", peer: SignatureVerified
+) -> SignatureVerified | Pending[SignatureVerified]:
+    """Ask the configuration's `authorize` about a peer that owns the key of its verified certificate.
 
     Raises:   AccessDenied for every answer but True, and for every exception: nothing that goes wrong is consent.
     """
     if config.authorize is None:
         return peer
+    role: Role = "server" if config.role == "client" else "client"
+    return ask(partial(_consent, role, peer), config.authorize, peer.chain.identity)
+
+
+def _consent(role: Role, peer: SignatureVerified, answered: Answer) -> SignatureVerified:
     failure: Exception | None = None
     answer: object = None
     try:
-        answer = config.authorize(peer.chain.identity)
+        answer = answered()
     except AlertError:
         raise
     except Exception as error:
@@ -170,10 +202,10 @@ def authorized(config: "ServerConfig", peer: SignatureVerified) -> SignatureVeri
     # sender decided not to proceed with negotiation."
     how = f"failed ({type(failure).__name__})" if failure is not None else "did not give True"
     raise AccessDenied(
-        f"the client's certificate is valid, and authorize {how} for {escape(peer.chain.identity.subject, 200)}",
+        f"the {role}'s certificate is valid, and authorize {how} for {escape(peer.chain.identity.subject, 200)}",
         remedy="see the chained exception" if failure is not None else "",
         code="TLS-AUTHORIZE_FAILED" if failure is not None else None,
-        stage=trace.CLIENT_CERTIFICATE_CHECK,
+        stage=CheckOf(role).stage,
     ) from failure
 
 

@@ -4,11 +4,12 @@
                 Certificate     on_server_certificate      the chain is verified here, or
          CertificateStatus*     on_certificate_status      here, with the OCSP response that was promised
           ServerKeyExchange     on_server_key_exchange     signed: the server owns its key
+                                on_authorization, where `authorize` takes its time
         CertificateRequest*     on_certificate_request
             ServerHelloDone     on_server_hello_done
 Certificate*                    send_client_flight
 ClientKeyExchange
-CertificateVerify*
+CertificateVerify*              on_signature, where the signer takes its time
 [change_cipher_spec]
 Finished
        [change_cipher_spec]     the record layer takes it where expect_change has armed it, and nowhere else
@@ -22,7 +23,7 @@ from tlscore._core import MainSecret12, SharedSecret
 from tlscore.errors import DecodeError, IllegalParameter
 from tlscore.handshake import client_hello, messages
 from tlscore.handshake import key_exchange12 as exchange
-from tlscore.handshake.certificate_auth import signature_over, verify_finished, verify_server_chain
+from tlscore.handshake.certificate_auth import authorized, signature_over, verify_finished, verify_server_chain
 from tlscore.handshake.client13 import (
     Context,
     ExpectServerHello,
@@ -31,7 +32,7 @@ from tlscore.handshake.client13 import (
 )
 from tlscore.handshake.client_identity import Wanted, choose, doubts
 from tlscore.handshake.key_exchange12 import Transcript12
-from tlscore.handshake.machine import State, transition
+from tlscore.handshake.machine import Awaiting, State, resumption, transition
 from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
@@ -39,6 +40,7 @@ from tlscore.handshake.plans import FULL_RECORD
 from tlscore.handshake.proofs import SignatureVerified
 from tlscore.handshake.server_hello12 import check_server_hello12
 from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
+from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.version_lists import CURVES
 from tlscore.wire import (
@@ -143,6 +145,29 @@ class ExpectServerHelloDone(ClientState12):
     wanted: Wanted
 
 
+class AwaitServerAuthorization12(Awaiting):
+    """The server owns the key of its verified chain; `authorize` takes its time over it."""
+
+    role: ClassVar[str] = "client"
+    version: ClassVar[int] = ProtocolVersion.TLS12
+    stage: ClassVar[int] = 10
+
+    agreed: Agreed12
+    shares: Shares
+
+
+class AwaitClientSignature12(Awaiting):
+    """Our signer takes its time over CertificateVerify. The keys are known; nothing of the flight has left."""
+
+    role: ClassVar[str] = "client"
+    version: ClassVar[int] = ProtocolVersion.TLS12
+    stage: ClassVar[int] = 14
+
+    before: ExpectServerHelloDone
+    secret: MainSecret12
+    own: "tuple[Identity, int]"
+
+
 class ExpectFinished12(ClientState12):
     """Our flight is out, our keys are in force; change_cipher_spec and the server's Finished are missing."""
 
@@ -242,7 +267,7 @@ def _verified(
 @transition
 def on_server_key_exchange(
     state: ExpectCertificateStatus | ExpectServerKeyExchange, message: ServerKeyExchange, out: Output
-) -> ExpectServerHelloDoneOrRequest:
+) -> AwaitServerAuthorization12 | ExpectServerHelloDoneOrRequest:
     agreed, plan = state.agreed, state.agreed.context.hello.plan
     # RFC 6066 8: "Note that a server MAY also choose not to send a "CertificateStatus" message, even if has received a
     # "status_request" extension in the client hello message and has sent a "status_request" extension in the server
@@ -252,12 +277,22 @@ def on_server_key_exchange(
     else:
         chain = state.chain
     # First the signature: nothing is computed with a share of somebody else.
-    peer = exchange.verify_key_exchange(chain, message, plan.schemes12, agreed.randoms)
+    peer = authorized(plan.config, exchange.verify_key_exchange(chain, message, plan.schemes12, agreed.randoms))
     curves = [group for group in plan.config.groups if group in CURVES]
     public, shared = exchange.respond(message, curves)
+    shares = Shares(message.named_curve, public, shared)
     out.receive(agreed.transcript)
     out.step(trace.SERVER_SIGNED)
-    return ExpectServerHelloDoneOrRequest(agreed, peer, Shares(message.named_curve, public, shared))
+    if isinstance(peer, Pending):
+        return AwaitServerAuthorization12(peer, agreed, shares)
+    return ExpectServerHelloDoneOrRequest(agreed, peer, shares)
+
+
+@resumption
+def on_authorization(
+    state: AwaitServerAuthorization12, peer: SignatureVerified, out: Output
+) -> ExpectServerHelloDoneOrRequest:
+    return ExpectServerHelloDoneOrRequest(state.agreed, peer, state.shares)
 
 
 @transition
@@ -274,7 +309,7 @@ def on_certificate_request(
 @transition
 def on_server_hello_done(
     state: ExpectServerHelloDoneOrRequest | ExpectServerHelloDone, message: ServerHelloDone, out: Output
-) -> ExpectFinished12:
+) -> AwaitClientSignature12 | ExpectFinished12:
     out.receive(state.agreed.transcript)
     out.step(trace.SERVER_WAITS)
     return send_client_flight(state, out)
@@ -283,7 +318,9 @@ def on_server_hello_done(
 # -- the client's flight -----------------------------------------------------------------------------------------------
 
 
-def send_client_flight(state: ExpectServerHelloDoneOrRequest | ExpectServerHelloDone, out: Output) -> ExpectFinished12:
+def send_client_flight(
+    state: ExpectServerHelloDoneOrRequest | ExpectServerHelloDone, out: Output
+) -> AwaitClientSignature12 | ExpectFinished12:
     """Certificate*, ClientKeyExchange, CertificateVerify*, change_cipher_spec, Finished."""
     agreed, shares, transcript = state.agreed, state.shares, state.agreed.transcript
     plan = agreed.context.hello.plan
@@ -293,10 +330,34 @@ def send_client_flight(state: ExpectServerHelloDoneOrRequest | ExpectServerHello
         agreed.suite, shares.shared, agreed.randoms, transcript, agreed.extended, plan.key_log
     )
     out.step(trace.CLIENT_HAS_KEYS)
-    if own is not None:
-        identity, scheme = own
-        signature = signature_over(identity, scheme, transcript.messages(), tls12=True)
-        out.send(messages.certificate_verify(scheme, signature), transcript)
+    if own is None or not isinstance(state, ExpectServerHelloDone):
+        return _send_finished(state, secret, None, out)
+    signature = signature_over(*own, transcript.messages(), tls12=True)
+    if isinstance(signature, Pending):
+        return AwaitClientSignature12(signature, state, secret, own)
+    return _send_certificate_verify(state, secret, own, signature, out)
+
+
+@resumption
+def on_signature(state: AwaitClientSignature12, signature: bytes, out: Output) -> ExpectFinished12:
+    return _send_certificate_verify(state.before, state.secret, state.own, signature, out)
+
+
+def _send_certificate_verify(
+    state: ExpectServerHelloDone, secret: MainSecret12, own: "tuple[Identity, int]", signature: bytes, out: Output
+) -> ExpectFinished12:
+    out.send(messages.certificate_verify(own[1], signature), state.agreed.transcript)
+    return _send_finished(state, secret, own, out)
+
+
+def _send_finished(
+    state: ExpectServerHelloDoneOrRequest | ExpectServerHelloDone,
+    secret: MainSecret12,
+    own: "tuple[Identity, int] | None",
+    out: Output,
+) -> ExpectFinished12:
+    """change_cipher_spec, Finished."""
+    agreed, shares, transcript = state.agreed, state.shares, state.agreed.transcript
     transcript.forget()
     out.change_write(secret)
     verify_data = secret.finished_mac(True, transcript.hash)

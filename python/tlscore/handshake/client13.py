@@ -7,36 +7,26 @@ ClientHello                     send_client_hello
         CertificateRequest*     on_certificate_request
                 Certificate     on_server_certificate      the chain is verified here
           CertificateVerify     on_server_certificate_verify
-                   Finished     on_server_finished
-Certificate*                    send_client_flight         only now, to a server that is known
-CertificateVerify*
-Finished                        ► ClientConnected
+                                on_authorization, where `authorize` takes its time
+                                ► client_end13.py
 """
 
 from typing import TYPE_CHECKING, ClassVar
 
 from tlscore import trace
-from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule, KeyShare, Transcript
+from tlscore._core import EarlySchedule, HandshakeSchedule, KeyShare, Transcript
 from tlscore.errors import DecodeError, IllegalParameter
-from tlscore.handshake import client_hello, messages
-from tlscore.handshake.certificate_auth import (
-    chain_of,
-    sign,
-    staples_of,
-    verify_finished,
-    verify_server_chain,
-    verify_signature,
-)
+from tlscore.handshake import client_hello
+from tlscore.handshake.certificate_auth import authorized, chain_of, staples_of, verify_server_chain, verify_signature
 from tlscore.handshake.client_hello import Hello
-from tlscore.handshake.client_identity import Wanted, choose, doubts, read_request
-from tlscore.handshake.machine import State, transition
-from tlscore.handshake.outcome import Outcome
+from tlscore.handshake.client_identity import Wanted, read_request
+from tlscore.handshake.machine import Awaiting, State, resumption, transition
 from tlscore.handshake.output import Output
-from tlscore.handshake.plans import FULL_RECORD, ClientPlan, certificate_message
-from tlscore.handshake.post_handshake import ClientAuthentication, ClientConnected
+from tlscore.handshake.plans import FULL_RECORD, ClientPlan
 from tlscore.handshake.proofs import SignatureVerified
 from tlscore.handshake.server_hello import check_retry, check_server_hello
 from tlscore.iana import ProtocolVersion
+from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.wire import (
     Alpn,
@@ -44,7 +34,6 @@ from tlscore.wire import (
     CertificateRequest,
     CertificateVerify,
     EncryptedExtensions,
-    Finished,
     HelloRetryRequest,
     KeyShareHelloRetryRequest,
     RecordSizeLimit,
@@ -138,6 +127,17 @@ class ExpectCertificateVerify(ClientState):
     alpn: str | None
     wanted: Wanted | None
     chain: "ChainVerified"
+
+
+class AwaitServerAuthorization(Awaiting):
+    """The server owns the key of its verified chain; `authorize` takes its time over it."""
+
+    role: ClassVar[str] = "client"
+    stage: ClassVar[int] = 10
+
+    keyed: Keyed
+    alpn: str | None
+    wanted: Wanted | None
 
 
 class ExpectFinished(ClientState):
@@ -329,85 +329,17 @@ def on_server_certificate(
 @transition
 def on_server_certificate_verify(
     state: ExpectCertificateVerify, message: CertificateVerify, out: Output
-) -> ExpectFinished:
+) -> AwaitServerAuthorization | ExpectFinished:
     keyed = state.keyed
-    offered = keyed.context.hello.plan.config.schemes
-    peer = verify_signature(state.chain, message, offered, "server", keyed.transcript)
+    config = keyed.context.hello.plan.config
+    peer = authorized(config, verify_signature(state.chain, message, config.schemes, "server", keyed.transcript))
     out.receive(keyed.transcript)
     out.step(trace.SERVER_SIGNED)
+    if isinstance(peer, Pending):
+        return AwaitServerAuthorization(peer, keyed, state.alpn, state.wanted)
     return ExpectFinished(keyed, state.alpn, state.wanted, peer)
 
 
-@transition
-def on_server_finished(state: ExpectFinished, message: Finished, out: Output) -> ClientConnected:
-    transcript, schedule = state.keyed.transcript, state.keyed.schedule
-    finished = verify_finished(schedule, "server", transcript, message)
-    out.receive(transcript)
-    out.step(trace.SERVER_SENT_FINISHED)
-    out.step(trace.SERVER_WAITS)
-    out.step(trace.CLIENT_CHECKED_FINISHED)
-    application = schedule.into_application(transcript)
-    out.install_read(application)
-    out.step(trace.CLIENT_HAS_KEYS)
-    own_scheme, own_leaf = send_client_flight(state, application, out)
-    application.forget_handshake()
-    out.open(state.peer, finished)
-    out.step(trace.ESTABLISHED)
-    out.awaits_verdict = state.wanted is not None and state.keyed.context.hello.plan.config.confirm_client_auth
-    return _connected(state, application, own_scheme, own_leaf)
-
-
-# -- the client's second flight ----------------------------------------------------------------------------------------
-
-
-def send_client_flight(
-    state: ExpectFinished, application: ApplicationSchedule, out: Output
-) -> tuple[int | None, bytes | None]:
-    """Certificate and CertificateVerify where the server asked for them, Finished; then application write keys."""
-    context, transcript = state.keyed.context, state.keyed.transcript
-    plan = context.hello.plan
-    own: tuple[int | None, bytes | None] = (None, None)
-    if state.wanted is not None:
-        choice = choose(plan.config, state.wanted)
-        if isinstance(choice, str):
-            # RFC 9846 4.5.1: "If the server requests certificate-based client authentication but no suitable
-            # certificate is available, the client MUST send a Certificate message containing no certificates"
-            out.send(certificate_message((), b""), transcript)
-            out.diagnostic = choice
-            out.step(trace.CLIENT_HAS_NO_CERTIFICATE)
-        else:
-            identity, scheme = choice
-            out.send(plan.certificate(identity, state.wanted.staple), transcript)
-            signature = sign(identity, scheme, "client", transcript)
-            out.send(messages.certificate_verify(scheme, signature), transcript)
-            own = scheme, identity.chain[0]
-            out.diagnostic = doubts(plan.config, identity)
-            out.step(trace.CLIENT_SENT_CERTIFICATE)
-    out.send(messages.finished(application.finished_mac(True, transcript)), transcript)
-    out.install_write(application)
-    out.step(trace.CLIENT_SENT_FINISHED)
-    return own
-
-
-def _connected(
-    state: ExpectFinished, application: ApplicationSchedule, own_scheme: int | None, own_leaf: bytes | None
-) -> ClientConnected:
-    keyed, context = state.keyed, state.keyed.context
-    plan = context.hello.plan
-    outcome = Outcome(
-        ProtocolVersion.TLS13,
-        keyed.suite,
-        keyed.group,
-        state.alpn,
-        context.name.text if context.name is not None else None,
-        keyed.retried,
-        state.peer,
-        own_scheme,
-        own_leaf,
-        application,
-        state.wanted is not None,
-    )
-    authentication = (
-        ClientAuthentication(plan, keyed.transcript, frozenset()) if plan.config.post_handshake_auth else None
-    )
-    return ClientConnected(outcome, authentication)
+@resumption
+def on_authorization(state: AwaitServerAuthorization, peer: SignatureVerified, out: Output) -> ExpectFinished:
+    return ExpectFinished(state.keyed, state.alpn, state.wanted, peer)

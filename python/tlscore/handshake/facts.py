@@ -14,8 +14,12 @@ from tlscore.handshake.proofs import SignatureVerified
 from tlscore.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tlscore.certs.peer import PeerIdentity
+    from tlscore.config import ClientConfig, ServerConfig
     from tlscore.handshake.outcome import Outcome
+    from tlscore.report import ConnectionReport
 
 
 _VERSIONS = {ProtocolVersion.TLS13: "TLSv1.3", ProtocolVersion.TLS12: "TLSv1.2"}
@@ -24,8 +28,9 @@ _VERSIONS = {ProtocolVersion.TLS13: "TLSv1.3", ProtocolVersion.TLS12: "TLSv1.2"}
 class ConnectionFacts(RecordLayer):
     """The record layer with the state of its handshake."""
 
-    __slots__ = ("_diagnostic", "_error", "_is_client", "_state", "_trace")
+    __slots__ = ("_config", "_diagnostic", "_error", "_is_client", "_state", "_trace")
 
+    _config: "ClientConfig | ServerConfig"
     _diagnostic: str | None
     _error: TlsError | None
     _is_client: bool
@@ -128,6 +133,37 @@ class ConnectionFacts(RecordLayer):
     def diagnostic(self) -> str | None:
         """Why no client certificate was sent although the server asked, or what is doubtful about the one that was."""
         return self._diagnostic
+
+    def own_days_to_expiry(self, now: "datetime | None" = None) -> float | None:
+        """Days until the first certificate of the chain that we showed expires: a number to watch.
+
+        Takes:    now: the time to judge by; the configuration's clock, or the system's, by default.
+        Gives:    below 0 where one has expired; None where we showed none.
+        """
+        from tlscore.report import facts
+
+        return facts.own_days(self._config, self._outcome, facts.moment(self._config, now))
+
+    def peer_days_to_expiry(self, now: "datetime | None" = None) -> float | None:
+        """Days until the peer's verified chain, anchor included, expires at its first certificate; as
+        `own_days_to_expiry`."""
+        from tlscore.report import facts
+
+        return facts.peer_days(self._outcome, facts.moment(self._config, now))
+
+    def report(self, now: "datetime | None" = None) -> "ConnectionReport":
+        """Everything about this connection at this moment: `.text()` for people, `.as_json()` for programs.
+
+        Takes:    now: the time that days to expiry are counted from; the configuration's clock, or the system's, by
+                  default. The checks of the peer's chain are those of the moment of its verification.
+        Effects:  none on the connection. Where the configuration has fetchers of revocation data and what they brought
+                  is too old by now, they are asked again.
+        """
+        from tlscore.report.facts import report_of
+
+        # Not handshake_complete: asking that may open records.
+        complete = self._outcome is not None and not getattr(self, "_awaits_verdict", False)
+        return report_of(self, self._config, self._outcome, complete, now)
 
     @property
     def trace(self) -> tuple[trace.TraceStep, ...]:

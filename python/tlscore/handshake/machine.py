@@ -5,6 +5,9 @@ and gives the next state; `@transition` reads which pair it serves, and which st
 annotations. `step` looks the pair up; a miss is unexpected_message and names what was expected. The same table answers
 for the tests of every pair, for the diagram, and for `faults()`, which proves that no state is unreachable or a dead
 end. Handlers never send alerts: they raise, and connection.py turns the exception into an alert and the end.
+
+A handler that has to wait for something slow gives an `Awaiting` state, which takes no message; `@resumption` enters
+the handler that goes on from it when the answer is there.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tlscore.errors import UnexpectedMessage
 from tlscore.iana import HandshakeType, ProtocolVersion
+from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.wire import Message, decode
 
@@ -21,14 +25,15 @@ if TYPE_CHECKING:
 
 class State(Record):
     """Base of all states. `version` says which messages it reads (hellos are the same in all); `stage` is the step
-    (1..22) that it waits for; `terminal` states may stay for ever; `ignored` is a whole message that changes nothing
-    and stands in no transcript."""
+    (1..22) that it waits for; `terminal` states may stay for ever; `waits` states read no message; `ignored` is a
+    whole message that changes nothing and stands in no transcript."""
 
     role: ClassVar[str] = ""
     version: ClassVar[int] = ProtocolVersion.TLS13
     stage: ClassVar[int] = 0
     initial: ClassVar[bool] = False
     terminal: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
     ignored: ClassVar[bytes] = b""
 
 
@@ -38,11 +43,25 @@ class Closed(State):
     terminal: ClassVar[bool] = True
 
 
+class Awaiting(State):
+    """Base of the states that wait for an answer of the caller's own: a signer, a resolver, `authorize`. Messages that
+    come meanwhile stay where they are until it is there."""
+
+    waits: ClassVar[bool] = True
+
+    pending: Pending[Any]
+
+
+class Settled:
+    """Stands in the table of targets where other states have a message: the answer is there."""
+
+
 Handler = Callable[[Any, Any, "Output"], State]
 _H = TypeVar("_H", bound=Handler)
 
 TRANSITIONS: dict[tuple[type[State], type[Message]], Handler] = {}
-TARGETS: dict[tuple[type[State], type[Message]], tuple[type[State], ...]] = {}
+RESUMPTIONS: dict[type[State], Handler] = {}
+TARGETS: dict[tuple[type[State], type[Message | Settled]], tuple[type[State], ...]] = {}
 _EXPECTED: dict[type[State], dict[int, None]] = {}
 
 
@@ -64,6 +83,23 @@ def transition(handler: _H) -> _H:
             TARGETS[state, message] = targets
             _EXPECTED.setdefault(state, {})[message.handshake_type] = None
     return handler
+
+
+def resumption(handler: _H) -> _H:
+    """Enter a handler that goes on from a waiting state: it takes the state, the answer and the output."""
+    hints = dict(handler.__annotations__)
+    targets = _members(hints.pop("return"))
+    state, *_ = hints.values()
+    if state in RESUMPTIONS:
+        raise TypeError(f"two handlers for {state.__name__}")
+    RESUMPTIONS[state] = handler
+    TARGETS[state, Settled] = targets
+    return handler
+
+
+def resume(state: State, answer: object, out: "Output") -> State:
+    """Go on from a waiting state with the answer that it waited for; gives the next state."""
+    return RESUMPTIONS[type(state)](state, answer, out)
 
 
 def step(state: State, raw: bytes, out: "Output") -> State:

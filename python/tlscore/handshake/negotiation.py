@@ -6,6 +6,7 @@ client's. Nothing here signs or computes keys: a hopeless ClientHello must be ch
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tlscore.errors import (
@@ -30,6 +31,7 @@ from tlscore.iana import (
     ProtocolVersion,
     SignatureScheme,
 )
+from tlscore.pending import Answer, Pending, ask
 from tlscore.record import Record
 from tlscore.wire import (
     Alpn,
@@ -52,7 +54,7 @@ from tlscore.wire import (
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
-    from tlscore.config import Resolver, ServerConfig
+    from tlscore.config import ServerConfig
 
 # RFC 8449 4: "A server MUST NOT enforce this restriction; a client might advertise a higher limit that is enabled by an
 # extension or version the server does not understand." More counts as the most that TLS 1.3 allows, content type
@@ -219,7 +221,7 @@ def _check_shares(groups: tuple[int, ...], shares: tuple[KeyShareEntry, ...]) ->
 
 def select(
     config: "ServerConfig", protocols: tuple[bytes, ...], offer: Offer, hello: ClientHello, raw: bytes
-) -> Selection:
+) -> Selection | Pending[Selection]:
     """Every choice of TLS 1.3, the cheap ones first; nothing is computed or signed before all of them stand.
 
     Takes:    protocols: the configuration's application protocols as octets; hello, raw: the ClientHello, for a
@@ -228,11 +230,19 @@ def select(
     suite = select_suite(config, offer)
     group, share_at = select_group(config, offer)
     alpn = select_alpn(config, protocols, offer)
-    identity, scheme = select_identity(config, offer, hello, raw)
+
+    def signed(candidates: "tuple[Identity, ...]") -> Selection:
+        identity, scheme = _signing(config, offer, candidates)
+        return Selection(suite, group, share_at, alpn, identity, scheme, name_used(config, offer, identity))
+
+    candidates = candidates_for(config, offer, hello, raw)
+    return candidates.then(signed) if isinstance(candidates, Pending) else signed(candidates)
+
+
+def name_used(config: "ServerConfig", offer: Offer, identity: "Identity") -> bool:
+    """Whether the name that the client asked for had a part in the choice."""
     name = offer.server_name
-    by_name = bool(config.names) or config.resolver is not None
-    name_used = name is not None and (by_name or identity.matches_name(name))
-    return Selection(suite, group, share_at, alpn, identity, scheme, name_used)
+    return name is not None and (bool(config.names) or config.resolver is not None or identity.matches_name(name))
 
 
 def prefer(first: Sequence[int], second: Sequence[int]) -> int | None:
@@ -306,23 +316,22 @@ def _names(names: Sequence[bytes]) -> str:
     return escape(", ".join(name.decode("latin-1") for name in names[:12]), 160) or "nothing"
 
 
-def select_identity(config: "ServerConfig", offer: Offer, hello: ClientHello, raw: bytes) -> "tuple[Identity, int]":
-    """The identity to show, and the scheme to sign with: by the resolver, by name, then by what the client can verify.
-
-    Takes:    hello, raw: the ClientHello, for a resolver.
-    """
-    return _signing(config, offer, candidates_for(config, offer, hello, raw))
-
-
 def candidates_for(
     config: "ServerConfig", offer: Offer, hello: ClientHello, raw: bytes, tls12: bool = False
-) -> "tuple[Identity, ...]":
+) -> "tuple[Identity, ...] | Pending[tuple[Identity, ...]]":
     """The identities that may be shown, best first: by the resolver, by name, then by what the client can verify."""
-    if config.resolver is not None:
-        info = ClientHelloInfo.of(hello, raw, offer.server_name, offer.groups, offer.authorities)
-        resolved = _resolve(config.resolver, offer, info)
-        if resolved is not None:
-            return (resolved,)
+    if config.resolver is None:
+        return _usual_candidates(config, offer, tls12)
+
+    def of(resolved: "Identity | None") -> "tuple[Identity, ...]":
+        return (resolved,) if resolved is not None else _usual_candidates(config, offer, tls12)
+
+    info = ClientHelloInfo.of(hello, raw, offer.server_name, offer.groups, offer.authorities)
+    resolved = ask(partial(_resolved, offer), config.resolver, info)
+    return resolved.then(of) if isinstance(resolved, Pending) else of(resolved)
+
+
+def _usual_candidates(config: "ServerConfig", offer: Offer, tls12: bool) -> "tuple[Identity, ...]":
     candidates = config.identities_for(offer.server_name)
     if config.strict_sni and (offer.server_name is None or not candidates):
         raise unknown_name(offer.server_name, tls12)
@@ -377,12 +386,13 @@ def unwanted_sha1(identity: "Identity", offer: Offer) -> bool:
     return any(one <= _SHA1 - set(offer.cert_schemes) for one in identity.signed_with if one)
 
 
-def _resolve(resolver: "Resolver", offer: Offer, info: "ClientHelloInfo") -> "Identity | None":
-    """Ask the caller's resolver. Whatever it raises ends the handshake: nothing that goes wrong picks an identity."""
+def _resolved(offer: Offer, answer: Answer) -> "Identity | None":
+    """What the caller's resolver gave. Whatever it raises ends the handshake: nothing that goes wrong picks an
+    identity."""
     from tlscore.certs.identity import Identity
 
     try:
-        resolved = resolver(info)
+        resolved = answer()
     except AlertError:
         raise
     except LookupError as failure:

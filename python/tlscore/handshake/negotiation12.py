@@ -14,6 +14,7 @@ from tlscore.handshake.negotiation import (
     Selection,
     candidates_for,
     listed,
+    name_used,
     prefer,
     select_alpn,
     unwanted_sha1,
@@ -21,6 +22,7 @@ from tlscore.handshake.negotiation import (
 )
 from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
 from tlscore.iana import SUITES12, CipherSuite, NamedGroup, SignatureScheme
+from tlscore.pending import Pending
 from tlscore.version_lists import CURVES
 from tlscore.wire import (
     Alpn,
@@ -142,12 +144,12 @@ def _check_renegotiation(hello: ClientHello) -> bool:
 # -- selection ---------------------------------------------------------------------------------------------------------
 
 
-def select12(plan: ServerPlan, offer: Offer12, hello: ClientHello, raw: bytes) -> Selection:
+def select12(plan: ServerPlan, offer: Offer12, hello: ClientHello, raw: bytes) -> Selection | Pending[Selection]:
     """Every choice of TLS 1.2; nothing is computed or signed before all of them stand.
 
     Takes:    hello, raw: the ClientHello, for a resolver.
     """
-    config, name = plan.config, offer.server_name
+    config = plan.config
     ours, theirs = plan.suites12, offer.suites
     first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
     common = tuple([code for code in first if code in second and code in SUITES12])
@@ -161,15 +163,18 @@ def select12(plan: ServerPlan, offer: Offer12, hello: ClientHello, raw: bytes) -
         )
     group = _select_group(config, offer)
     alpn = select_alpn(config, plan.alpn, offer)
+
+    def signed(candidates: "tuple[Identity, ...]") -> Selection:
+        for suite in common:
+            for identity in candidates:
+                scheme = _scheme(plan, identity, suite, offer)
+                if scheme is not None:
+                    used = name_used(config, offer, identity)
+                    return Selection(suite, group, None, alpn, identity, scheme, used)
+        raise _no_identity(plan, common, candidates, offer)
+
     candidates = candidates_for(config, offer, hello, raw, tls12=True)
-    by_name = bool(config.names) or config.resolver is not None
-    for suite in common:
-        for identity in candidates:
-            scheme = _scheme(plan, identity, suite, offer)
-            if scheme is not None:
-                name_used = name is not None and (by_name or identity.matches_name(name))
-                return Selection(suite, group, None, alpn, identity, scheme, name_used)
-    raise _no_identity(plan, common, candidates, offer)
+    return candidates.then(signed) if isinstance(candidates, Pending) else signed(candidates)
 
 
 def _select_group(config: "ServerConfig", offer: Offer12) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tlscore._core import ApplicationSchedule, HandshakeSchedule, MainSecret12, RecordLayer, Transcript
     from tlscore.events import Event
+    from tlscore.handshake.post_handshake import Late
 
     class Messages(Protocol):
         """What messages enter: a transcript, or something around one."""
@@ -38,7 +39,7 @@ def keep_event(events: "list[Event]", event: "Event") -> None:
 class Output:
     """One per connection while its handshake runs, one per message afterwards."""
 
-    __slots__ = ("_events", "_fragment", "_waiting", "awaits_verdict", "diagnostic", "layer", "raw", "trace")
+    __slots__ = ("_events", "_fragment", "_waiting", "awaits_verdict", "diagnostic", "late", "layer", "raw", "trace")
 
     def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event]") -> None:
         self.layer = layer
@@ -46,6 +47,7 @@ class Output:
         self.raw = b""
         self.diagnostic: str | None = None
         self.awaits_verdict = False
+        self.late: Late | None = None
         self._events = events
         self._fragment = 0
         self._waiting: list[bytes] = []

@@ -145,9 +145,13 @@ def _key_log(path: str) -> KeyLog:
 
 
 def _limits(limits: Limits) -> dict[str, int]:
-    """The configuration's limits under the record layer's names."""
+    """The configuration's limits under the record layer's names; what it does not know, the handshake holds."""
     renamed = {"handshake_message_octets": "message"}
-    return {renamed.get(name, name.removesuffix("_octets")): value for name, value in limits.as_dict().items()}
+    return {
+        renamed.get(name, name.removesuffix("_octets")): value
+        for name, value in limits.as_dict().items()
+        if name != "held"
+    }
 
 
 def certificate_message(chain: tuple[bytes, ...], context: bytes, staple: bytes | None = None) -> bytes:

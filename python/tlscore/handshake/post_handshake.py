@@ -4,9 +4,12 @@ KeyUpdate is the record layer's own business. The two connected states are ordin
 out of turn is refused here as everywhere. Post-handshake authentication needs the transcript of the main handshake
 (ClientHello up to the client's Finished), which is kept only where the client offered it; each request continues it on
 a fork of its own, and requests never see each other (RFC 9846 4.1).
+
+Nobody stands still for a slow signer or `authorize` here: application data flows on, and the rest of the authentication
+is a `Late` record, which connection.py keeps until it is settled.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlscore import trace
 from tlscore._core import Transcript, constant_time_equal, post_handshake_finished_mac, random_bytes
@@ -29,6 +32,7 @@ from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ClientPlan, ServerPlan, certificate_message
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
 from tlscore.iana import ProtocolVersion
+from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.wire import (
     Certificate,
@@ -54,6 +58,8 @@ WAITING_OCTETS = 64 * 1024
 # Own assumption: no implementation cuts handshake messages into smaller records, unless our record_size_limit says so.
 _SMALLEST_FRAGMENT = 512
 _CONTEXT_OCTETS = 32
+# What a CertificateVerify counts for while it is awaited: the largest, by ML-DSA-87.
+_SIGNATURE_OCTETS = 4_635
 
 
 class ClientAuthentication(Record):
@@ -79,6 +85,16 @@ class Place(Record):
 
     records: int
     key_updates: int
+
+
+class Late(Record):
+    """The rest of a late authentication, whose answer is awaited beside what the connection does meanwhile."""
+
+    pending: Pending[Any]
+
+    def settle(self, state: State, answer: Any, out: Output) -> State:
+        """Go on with the answer, in whatever connected state; gives the next one."""
+        raise NotImplementedError
 
 
 class ClientConnected(State):
@@ -128,7 +144,7 @@ class ExpectLateFinished(State):
     request: bytes
     transcript: Transcript
     after: "Place"
-    peer: PeerProof
+    peer: PeerProof | Pending[SignatureVerified]
 
 
 # -- client ------------------------------------------------------------------------------------------------------------
@@ -164,24 +180,23 @@ def on_late_certificate_request(state: ClientConnected, message: CertificateRequ
         )
     _bound_answers(authentication, out)
     wanted = read_request(message)
-    octets = 0
     transcript = authentication.transcript.fork()
     out.receive(transcript)
-    answered = None
-    if not out.write_closed:
-        try:
-            answered, octets = send_late_authentication(authentication.plan, wanted, transcript, out)
-        except ConnectionClosedError:
-            # close() by another thread came first.
-            answered = None
-    if answered is None:
-        # RFC 9846 6.1: "Each party MUST send a "close_notify" alert before closing its write side of the connection
-        # [...]. This does not have any effect on its read side of the connection." The request cannot be answered any
-        # more, and what the server still sends can be read.
-        out.diagnostic = "the server asked for a certificate after this side had closed: the request is ignored"
-    out.event(ClientCertificateRequested(context, bool(answered)))
+    octets = 0
+    if out.write_closed:
+        _ignore(context, out)
+    else:
+        octets = send_late_authentication(authentication.plan, wanted, transcript, out)
     used = authentication.used | {context}
     return ClientConnected(state.outcome, authentication.replace(used=used, octets=authentication.octets + octets))
+
+
+def _ignore(context: bytes, out: Output) -> None:
+    # RFC 9846 6.1: "Each party MUST send a "close_notify" alert before closing its write side of the connection [...].
+    # This does not have any effect on its read side of the connection." The request cannot be answered any more, and
+    # what the server still sends can be read.
+    out.diagnostic = "the server asked for a certificate after this side had closed: the request is ignored"
+    out.event(ClientCertificateRequested(context, False))
 
 
 def _bound_answers(authentication: ClientAuthentication, out: Output) -> None:
@@ -197,12 +212,10 @@ def _bound_answers(authentication: ClientAuthentication, out: Output) -> None:
         )
 
 
-def send_late_authentication(plan: ClientPlan, wanted: Wanted, transcript: Transcript, out: Output) -> tuple[bool, int]:
+def send_late_authentication(plan: ClientPlan, wanted: Wanted, transcript: Transcript, out: Output) -> int:
     """Certificate, CertificateVerify where we have one, Finished: in one piece, nothing may come between.
 
-    Not even a change of keys by a thread that writes: the record layer makes the Finished and queues it under one lock.
-
-    Gives:    whether a certificate was sent, and about how many octets the answer has.
+    Gives:    about how many octets the answer has, or will have where the signature must be awaited.
     """
     choice = choose(plan.config, wanted)
     context = wanted.context
@@ -212,16 +225,57 @@ def send_late_authentication(plan: ClientPlan, wanted: Wanted, transcript: Trans
         answer = certificate_message((), context)
         transcript.add(answer)
         out.diagnostic = choice
-    else:
-        identity, scheme = choice
-        staple = identity.staple_response() if wanted.staple else None
-        certificate = certificate_message(identity.chain, context, staple)
-        transcript.add(certificate)
-        verify = messages.certificate_verify(scheme, sign(identity, scheme, "client", transcript))
-        transcript.add(verify)
-        answer = certificate + verify
-    out.late_authentication(answer, transcript)
-    return not isinstance(choice, str), len(answer)
+        _send_answer(context, answer, False, transcript, out)
+        return len(answer)
+    identity, scheme = choice
+    staple = identity.staple_response() if wanted.staple else None
+    certificate = certificate_message(identity.chain, context, staple)
+    transcript.add(certificate)
+    signature = sign(identity, scheme, "client", transcript)
+    if isinstance(signature, Pending):
+        # RFC 9846 4.7.2: "Because certificate-based client authentication could involve prompting the user, servers
+        # MUST be prepared for some delay, including receiving an arbitrary number of other messages between sending the
+        # CertificateRequest and receiving a response."
+        out.late = LateSignature(signature, context, scheme, certificate, transcript)
+        return len(certificate) + _SIGNATURE_OCTETS
+    return _send_signed(context, certificate, scheme, signature, transcript, out)
+
+
+class LateSignature(Late):
+    """Client: an answer that waits for our signer."""
+
+    context: bytes
+    scheme: int
+    certificate: bytes
+    transcript: Transcript
+
+    def settle(self, state: State, answer: bytes, out: Output) -> State:
+        if out.write_closed:
+            _ignore(self.context, out)
+        else:
+            _send_signed(self.context, self.certificate, self.scheme, answer, self.transcript, out)
+        return state
+
+
+def _send_signed(
+    context: bytes, certificate: bytes, scheme: int, signature: bytes, transcript: Transcript, out: Output
+) -> int:
+    verify = messages.certificate_verify(scheme, signature)
+    transcript.add(verify)
+    _send_answer(context, certificate + verify, True, transcript, out)
+    return len(certificate) + len(verify)
+
+
+def _send_answer(context: bytes, answer: bytes, shown: bool, transcript: Transcript, out: Output) -> None:
+    """Not even a change of keys by a thread that writes may come between: the record layer makes the Finished and
+    queues it under one lock."""
+    try:
+        out.late_authentication(answer, transcript)
+    except ConnectionClosedError:
+        # close() by another thread came first.
+        _ignore(context, out)
+        return
+    out.event(ClientCertificateRequested(context, shown))
 
 
 # -- server ------------------------------------------------------------------------------------------------------------
@@ -321,6 +375,22 @@ def on_late_certificate_verify(
     return ExpectLateFinished(state.outcome, state.authentication, state.request, state.transcript, after, peer)
 
 
+class LateAuthorization(Late):
+    """Server: the client has proved who it is; `authorize` takes its time over it."""
+
+    request: bytes
+
+    def settle(self, state: State, answer: SignatureVerified, out: Output) -> State:
+        assert isinstance(state, (ServerConnected, ExpectLateCertificateVerify, ExpectLateFinished))
+        return state.replace(outcome=_authenticated(state.outcome, self.request, answer, out))
+
+
+def _authenticated(outcome: Outcome, request: bytes, peer: SignatureVerified, out: Output) -> Outcome:
+    out.step(trace.SERVER_VERIFIED_CLIENT)
+    out.event(ClientCertificateReceived(request, peer.chain, peer.chain.authenticated))
+    return outcome.replace(peer=peer)
+
+
 @transition
 def on_late_finished(state: ExpectLateFinished, message: Finished, out: Output) -> ServerConnected:
     _check_consecutive(state, out)
@@ -329,10 +399,12 @@ def on_late_finished(state: ExpectLateFinished, message: Finished, out: Output) 
     # terminate the connection with a "decrypt_error" alert."
     if not constant_time_equal(expected, message.verify_data):
         raise bad_finished("client")
-    outcome = state.outcome
-    if isinstance(state.peer, SignatureVerified):
-        outcome = outcome.replace(peer=state.peer)
-        out.step(trace.SERVER_VERIFIED_CLIENT)
-    chain = outcome.chain if isinstance(state.peer, SignatureVerified) else None
-    out.event(ClientCertificateReceived(state.request, chain, chain is not None and chain.authenticated))
+    outcome, peer = state.outcome, state.peer
+    if isinstance(peer, Pending):
+        # Waited for only where all is proved: a client that fails here costs nobody's time.
+        out.late = LateAuthorization(peer, state.request)
+    elif isinstance(peer, SignatureVerified):
+        outcome = _authenticated(outcome, state.request, peer, out)
+    else:
+        out.event(ClientCertificateReceived(state.request, None, False))
     return ServerConnected(outcome, state.authentication)

@@ -32,7 +32,8 @@ SECTIONS: Final = {
     "truncated": "RFC 9846 6.1",
 }
 REMEDIES: Final = {
-    "handshake_not_complete": "exchange data_to_send() and receive() with the peer until HandshakeCompleted",
+    "handshake_not_complete": "exchange data_to_send() and receive() with the peer until HandshakeCompleted, and await "
+    "settle() while waiting is not None",
     "forked": "make the connection in the process that uses it",
     "closed": "this side has sent close_notify; open another connection to send more",
 }
@@ -67,3 +68,21 @@ def record_error(code: str, detail: str, role: str, eof_remedy: str) -> TlsError
     elif NO_TLS in detail:
         remedy = NO_TLS_REMEDIES[role]
     return RECORD_ERRORS.get(code, errors.InternalError)(detail, remedy=remedy, section=SECTIONS.get(code, ""))
+
+
+def eof_remedy(role: str, stage: int, complete: bool, awaits_verdict: bool) -> str:
+    """What a stream that ends most likely means, by the step that was reached.
+
+    Takes:    role: which end we are; awaits_verdict: whether a client waits to see that its certificate was taken.
+    """
+    if awaits_verdict:
+        return "most likely it refuses our certificate: read its log"
+    if complete:
+        return "the peer, or something on the way, broke the connection off: do not trust the length of the data"
+    if role == "client":
+        if stage <= 6:
+            return "check that the port speaks TLS and that the server accepts what we offer; read its log"
+        return "the server gave up in the middle of its flight: read its log"
+    if stage <= 3:
+        return "the client connected and said nothing that we could answer: a port check, or a client without TLS"
+    return "most likely the client does not accept our certificate, or what we selected: read its log"

@@ -10,6 +10,7 @@ from typing import Final
 from tlscore.handshake.negotiation import Offer, Selection, select
 from tlscore.handshake.negotiation12 import Offer12, select12
 from tlscore.handshake.plans import ServerPlan
+from tlscore.pending import Pending, at_once
 from tlscore.wire import ClientHello
 
 # Own limits: a few kinds of clients times the names they ask for; together less than 1 MiB.
@@ -18,8 +19,8 @@ KEPT_OFFER_ITEMS: Final = 96
 KEPT_OFFER_OCTETS: Final = 512
 
 
-def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection:
-    """The selection for an offer, perhaps from memory.
+def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection | Pending[Selection]:
+    """The selection for an offer, perhaps from memory; what must be awaited for it where a resolver takes its time.
 
     Takes:    offer: its class tells the version; hello, raw: the ClientHello, for a resolver.
     """
@@ -39,7 +40,8 @@ def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> 
     )
     known = remembered.get(key)
     if known is None:
-        known = _select(plan, offer, hello, raw)
+        # A resolver alone can be slow, and with one nothing is remembered.
+        known = at_once(_select(plan, offer, hello, raw))
         if _is_small(offer):
             if len(remembered) >= KEPT_SELECTIONS:
                 remembered.clear()
@@ -47,7 +49,7 @@ def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> 
     return known
 
 
-def _select(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection:
+def _select(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection | Pending[Selection]:
     if isinstance(offer, Offer12):
         return select12(plan, offer, hello, raw)
     return select(plan.config, plan.alpn, offer, hello, raw)

@@ -1,15 +1,17 @@
 """The server of TLS 1.2, in the order of the flights (RFC 5246 7.3); server13.py takes the ClientHello and selects it.
 
 ClientHello                     answer_client_hello
+                                on_identity, where the resolver takes its time
 ServerHello                     send_server_flight
 Certificate
 CertificateStatus*
-ServerKeyExchange
+ServerKeyExchange               on_signature, where the signer takes its time
 CertificateRequest*
 ServerHelloDone
 Certificate*                    on_client_certificate      the chain is verified here
 ClientKeyExchange               on_client_key_exchange     the keys are known
 CertificateVerify*              on_client_certificate_verify
+                                on_authorization, where `authorize` takes its time
 [change_cipher_spec]            the record layer takes it where expect_change has armed it, and nowhere else
 Finished                        on_client_finished
 [change_cipher_spec]            send_finished
@@ -25,16 +27,17 @@ from tlscore.handshake import key_exchange12 as exchange
 from tlscore.handshake import messages
 from tlscore.handshake.certificate_auth import authorized, signature_over, verify_client_chain, verify_finished
 from tlscore.handshake.key_exchange12 import Transcript12
-from tlscore.handshake.machine import State, transition
+from tlscore.handshake.machine import Awaiting, State, resumption, transition
 from tlscore.handshake.negotiation import Selection
 from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12, Offer12, check_offer12
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
-from tlscore.handshake.proofs import NoClientCertificate, PeerProof
+from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
 from tlscore.handshake.selections import selected
 from tlscore.handshake.server_hello12 import DOWNGRADED_TO_12
 from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
+from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.wire import (
     NAMED_CURVE,
@@ -80,6 +83,30 @@ class ServerState12(State):
     version: ClassVar[int] = ProtocolVersion.TLS12
 
 
+class ServerAwaiting12(Awaiting):
+    role: ClassVar[str] = "server"
+    version: ClassVar[int] = ProtocolVersion.TLS12
+
+
+class AwaitIdentity12(ServerAwaiting12):
+    """The resolver takes its time to say who we are for this ClientHello. Nothing is agreed."""
+
+    stage: ClassVar[int] = 3
+
+    plan: ServerPlan
+    message: ClientHello
+    offer: Offer12
+
+
+class AwaitSignature12(ServerAwaiting12):
+    """Our signer takes its time over ServerKeyExchange. The flight waits."""
+
+    stage: ClassVar[int] = 10
+
+    agreed: Agreed12
+    share: KeyShare
+
+
 class ExpectClientCertificate12(ServerState12):
     """Our flight is out, with a CertificateRequest in it."""
 
@@ -109,6 +136,15 @@ class ExpectClientCertificateVerify12(ServerState12):
     chain: "ChainVerified"
 
 
+class AwaitAuthorization12(ServerAwaiting12):
+    """The client owns the key of its verified chain; `authorize` takes its time over it. No change_cipher_spec yet."""
+
+    stage: ClassVar[int] = 16
+
+    agreed: Agreed12
+    secret: MainSecret12
+
+
 class ExpectClientFinished12(ServerState12):
     """Who the client is (or that nobody asked) is known; change_cipher_spec and its Finished are missing."""
 
@@ -133,13 +169,29 @@ class ServerConnected12(ServerState12):
 
 def answer_client_hello(
     plan: ServerPlan, message: ClientHello, out: Output
-) -> ExpectClientCertificate12 | ExpectClientKeyExchange:
+) -> AwaitIdentity12 | AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
     """A ClientHello that selects TLS 1.2."""
     # Here change_cipher_spec means something: none may come before the keys are known (CVE-2014-0224).
     out.allow_change_cipher_spec(False)
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)
     selection = selected(plan, offer, message, out.raw)
+    if isinstance(selection, Pending):
+        return AwaitIdentity12(selection, plan, message, offer)
+    return _agree(plan, message, offer, selection, out)
+
+
+@resumption
+def on_identity(
+    state: AwaitIdentity12, selection: Selection, out: Output
+) -> AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
+    return _agree(state.plan, state.message, state.offer, selection, out)
+
+
+def _agree(
+    plan: ServerPlan, message: ClientHello, offer: Offer12, selection: Selection, out: Output
+) -> AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
+    """A ClientHello whose parameters are selected."""
     transcript = Transcript12(selection.suite, plan.request12 is not None)
     out.receive(transcript)
     random = random_bytes(32)
@@ -153,7 +205,7 @@ def answer_client_hello(
 
 def send_server_flight(
     agreed: Agreed12, offer: Offer12, out: Output
-) -> ExpectClientCertificate12 | ExpectClientKeyExchange:
+) -> AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
     """ServerHello, Certificate, CertificateStatus*, ServerKeyExchange, CertificateRequest*, ServerHelloDone."""
     plan, selection, transcript = agreed.plan, agreed.selection, agreed.transcript
     identity = selection.identity
@@ -172,7 +224,27 @@ def send_server_flight(
     if staple is not None:
         out.send(encode(CertificateStatus12(CertificateStatusType.ocsp, staple)), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
-    out.send(_key_exchange(agreed, share), transcript)
+    content = b"".join((*agreed.randoms, exchange.params(selection.group, share.public)))
+    signature = signature_over(identity, selection.scheme, content, tls12=True)
+    if isinstance(signature, Pending):
+        return AwaitSignature12(signature, agreed, share)
+    return _end_server_flight(agreed, share, signature, out)
+
+
+@resumption
+def on_signature(
+    state: AwaitSignature12, signature: bytes, out: Output
+) -> ExpectClientCertificate12 | ExpectClientKeyExchange:
+    return _end_server_flight(state.agreed, state.share, signature, out)
+
+
+def _end_server_flight(
+    agreed: Agreed12, share: KeyShare, signature: bytes, out: Output
+) -> ExpectClientCertificate12 | ExpectClientKeyExchange:
+    """ServerKeyExchange, CertificateRequest*, ServerHelloDone."""
+    plan, selection, transcript = agreed.plan, agreed.selection, agreed.transcript
+    key_exchange = ServerKeyExchange(NAMED_CURVE, selection.group, share.public, selection.scheme, signature)
+    out.send(encode(key_exchange), transcript)
     out.step(trace.SERVER_SIGNED)
     if plan.request12 is not None:
         out.send(plan.request12, transcript)
@@ -215,13 +287,6 @@ def _server_hello(agreed: Agreed12, offer: Offer12, stapled: bool) -> bytes:
         values.append(RecordSizeLimit(min(plan.own_limit, LARGEST_RECORD_LIMIT12)))
     # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
     return encode(ServerHello12(ProtocolVersion.TLS12, agreed.randoms[1], b"", selection.suite, 0, Extensions(values)))
-
-
-def _key_exchange(agreed: Agreed12, share: KeyShare) -> bytes:
-    group, scheme, public = agreed.selection.group, agreed.selection.scheme, share.public
-    content = b"".join((*agreed.randoms, exchange.params(group, public)))
-    signature = signature_over(agreed.selection.identity, scheme, content, tls12=True)
-    return encode(ServerKeyExchange(NAMED_CURVE, group, public, scheme, signature))
 
 
 # -- the client's second flight ----------------------------------------------------------------------------------------
@@ -275,15 +340,26 @@ def on_client_key_exchange(
 @transition
 def on_client_certificate_verify(
     state: ExpectClientCertificateVerify12, message: CertificateVerify, out: Output
-) -> ExpectClientFinished12:
+) -> AwaitAuthorization12 | ExpectClientFinished12:
     agreed = state.agreed
     proof = exchange.verify_client(state.chain, message, agreed.plan.schemes12, agreed.transcript)
     peer = authorized(agreed.plan.config, proof)
     out.receive(agreed.transcript)
+    if isinstance(peer, Pending):
+        return AwaitAuthorization12(peer, agreed, state.secret)
+    return _let_in(agreed, state.secret, peer, out)
+
+
+@resumption
+def on_authorization(state: AwaitAuthorization12, peer: SignatureVerified, out: Output) -> ExpectClientFinished12:
+    return _let_in(state.agreed, state.secret, peer, out)
+
+
+def _let_in(agreed: Agreed12, secret: MainSecret12, peer: SignatureVerified, out: Output) -> ExpectClientFinished12:
     out.step(trace.SERVER_VERIFIED_CLIENT)
     # Only now: a client that leaves CertificateVerify out is stopped at its change_cipher_spec.
-    out.expect_change(state.secret)
-    return ExpectClientFinished12(agreed, state.secret, peer)
+    out.expect_change(secret)
+    return ExpectClientFinished12(agreed, secret, peer)
 
 
 @transition

@@ -1,15 +1,14 @@
-"""The server of TLS 1.3, in the order of the flights (RFC 9846 A.2).
+"""The server of TLS 1.3, in the order of the flights (RFC 9846 A.2); hellos13.py takes the hellos.
 
-ClientHello                     on_client_hello, on_second_client_hello
-HelloRetryRequest               send_hello_retry_request, when a share is missing
 ServerHello                     send_server_flight
   EncryptedExtensions
   CertificateRequest*
   Certificate
-  CertificateVerify
+  CertificateVerify             on_signature, where the signer takes its time
   Finished
 Certificate*                    on_client_certificate      the chain is verified here
 CertificateVerify*              on_client_certificate_verify
+                                on_authorization, where `authorize` takes its time
 Finished                        on_client_finished         ► ServerConnected
 """
 
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, ClassVar
 from tlscore import trace
 from tlscore._core import ApplicationSchedule, EarlySchedule, HandshakeSchedule, KeyShare, Transcript, random_bytes
 from tlscore.errors import CertificateRequired, IllegalParameter
-from tlscore.handshake import cookie as cookies
 from tlscore.handshake import messages
 from tlscore.handshake.certificate_auth import (
     authorized,
@@ -29,40 +27,27 @@ from tlscore.handshake.certificate_auth import (
     verify_finished,
     verify_signature,
 )
-from tlscore.handshake.cookie import Retry
-from tlscore.handshake.machine import State, transition
-from tlscore.handshake.negotiation import Offer, Selection, check_offer, require_tls13, select_version, wants_staple
+from tlscore.handshake.machine import Awaiting, State, resumption, transition
+from tlscore.handshake.negotiation import Offer, Selection, wants_staple
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
-from tlscore.handshake.proofs import NoClientCertificate, PeerProof
-from tlscore.handshake.selections import selected
-from tlscore.handshake.server12 import ExpectClientCertificate12, ExpectClientKeyExchange, answer_client_hello
-from tlscore.iana import NamedGroup, ProtocolVersion
+from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
+from tlscore.iana import ProtocolVersion
+from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.wire import (
-    HRR_RANDOM,
     Certificate,
     CertificateVerify,
     ClientHello,
-    Cookie,
-    Extension,
-    Extensions,
     Finished,
-    HelloRetryRequest,
-    KeyShareHelloRetryRequest,
     PostHandshakeAuth,
-    SelectedVersion,
     check_solicited,
-    encode,
 )
 
 if TYPE_CHECKING:
     from tlscore.certs.verify import ChainVerified
-
-# Early data that a client sends in vain: passed over up to this many octets of records.
-SKIPPED_EARLY_DATA_OCTETS = 16 * 1024
 
 
 class Agreed(Record):
@@ -83,28 +68,15 @@ class ServerState(State):
     role: ClassVar[str] = "server"
 
 
-class ExpectClientHello(ServerState):
-    """Nothing has arrived. With stateless cookies, the second ClientHello of another connection may come here.
+class AwaitSignature(Awaiting):
+    """Our signer takes its time over CertificateVerify. The ServerHello is out, what follows it waits."""
 
-    server12.py goes on where the ClientHello selects TLS 1.2.
-    """
+    role: ClassVar[str] = "server"
+    stage: ClassVar[int] = 10
 
-    stage: ClassVar[int] = 3
-    initial: ClassVar[bool] = True
-
-    plan: ServerPlan
-    cookie_context: bytes
-
-
-class ExpectSecondClientHello(ServerState):
-    """A HelloRetryRequest is out."""
-
-    stage: ClassVar[int] = 3
-
-    plan: ServerPlan
-    retry: Retry
-    cookie: bytes | None
+    agreed: Agreed
     transcript: Transcript
+    schedule: HandshakeSchedule
 
 
 class ExpectClientCertificate(ServerState):
@@ -128,6 +100,17 @@ class ExpectClientCertificateVerify(ServerState):
     chain: "ChainVerified"
 
 
+class AwaitAuthorization(Awaiting):
+    """The client owns the key of its verified chain; `authorize` takes its time over it."""
+
+    role: ClassVar[str] = "server"
+    stage: ClassVar[int] = 16
+
+    agreed: Agreed
+    transcript: Transcript
+    schedule: ApplicationSchedule
+
+
 class ExpectClientFinished(ServerState):
     """Who the client is (or that nobody asked) is known; its Finished is missing."""
 
@@ -137,128 +120,6 @@ class ExpectClientFinished(ServerState):
     transcript: Transcript
     schedule: ApplicationSchedule
     peer: PeerProof
-
-
-# -- hellos ------------------------------------------------------------------------------------------------------------
-
-
-@transition
-def on_client_hello(
-    state: ExpectClientHello, message: ClientHello, out: Output
-) -> (
-    ExpectSecondClientHello
-    | ExpectClientCertificate
-    | ExpectClientFinished
-    | ExpectClientCertificate12
-    | ExpectClientKeyExchange
-):
-    plan, config = state.plan, state.plan.config
-    out.step(trace.STARTED)
-    if select_version(message, config.versions) == ProtocolVersion.TLS12:
-        return answer_client_hello(plan, message, out)
-    offer = check_offer(message)
-    out.step(trace.CLIENT_OFFERED)
-    out.allow_change_cipher_spec(True)
-    if plan.cookie_key is not None and offer.cookie is not None:
-        return _resume_retry(state, message, offer, out)
-    selection = selected(plan, offer, message, out.raw)
-    out.step(trace.CLIENT_SENT_SHARES)
-    if offer.early_data:
-        # RFC 9846 4.3.10: "Ignore the extension and return a regular 1-RTT response. The server then skips past early
-        # data"
-        out.skip_early_data(SKIPPED_EARLY_DATA_OCTETS)
-    transcript = Transcript()
-    out.receive(transcript)
-    transcript.select_hash(selection.suite)
-    if selection.share_at is None:
-        return send_hello_retry_request(state, message, selection, transcript, out)
-    return send_server_flight(plan, message, offer, selection, transcript, False, out)
-
-
-@transition
-def on_second_client_hello(
-    state: ExpectSecondClientHello, message: ClientHello, out: Output
-) -> ExpectClientCertificate | ExpectClientFinished:
-    require_tls13(message, state.plan.config.versions)
-    offer = check_offer(message)
-    # RFC 9846 4.3.2: "the client MUST copy the contents of the extension received in the HelloRetryRequest into a
-    # "cookie" extension in the new ClientHello."
-    if offer.cookie != state.cookie:
-        raise IllegalParameter("the second ClientHello does not repeat the cookie", section="RFC 9846 4.3.2")
-    return _take_second_hello(state.plan, message, offer, state.retry, state.transcript, out)
-
-
-def send_hello_retry_request(
-    state: ExpectClientHello, message: ClientHello, selection: Selection, transcript: Transcript, out: Output
-) -> ExpectSecondClientHello:
-    plan = state.plan
-    out.require_boundary()
-    retry = Retry(selection.suite, selection.group, transcript.digest(), cookies.stable_digest(out.raw))
-    cookie = cookies.seal(plan.cookie_key, retry, state.cookie_context) if plan.cookie_key is not None else None
-    transcript.fold_hello_retry()
-    out.send(_retry_message(message.legacy_session_id, retry, cookie), transcript)
-    _change_cipher_spec(message, out)
-    out.flush()
-    out.step(trace.SERVER_ASKED_RETRY)
-    return ExpectSecondClientHello(plan, retry, cookie, transcript)
-
-
-def _retry_message(session_id: bytes, retry: Retry, cookie: bytes | None) -> bytes:
-    """The HelloRetryRequest; the same octets again when a cookie brings the retry back."""
-    values: list[Extension] = [SelectedVersion(ProtocolVersion.TLS13), KeyShareHelloRetryRequest(retry.group)]
-    if cookie is not None:
-        values.append(Cookie(cookie))
-    extensions = Extensions(values)
-    return encode(HelloRetryRequest(ProtocolVersion.TLS12, HRR_RANDOM, session_id, retry.suite, 0, extensions))
-
-
-def _change_cipher_spec(message: ClientHello, out: Output) -> None:
-    # RFC 9846 E.4: "if the client sends a non-empty session ID, the server MUST send the change_cipher_spec as
-    # described in this appendix": immediately after its first handshake message.
-    if message.legacy_session_id:
-        out.change_cipher_spec()
-
-
-def _resume_retry(
-    state: ExpectClientHello, message: ClientHello, offer: Offer, out: Output
-) -> ExpectClientCertificate | ExpectClientFinished:
-    """A ClientHello that answers a HelloRetryRequest of which this connection knows nothing."""
-    plan, cookie = state.plan, offer.cookie
-    assert plan.cookie_key is not None
-    assert cookie is not None
-    retry = cookies.open_cookie(plan.cookie_key, cookie, state.cookie_context)
-    if retry is None or retry.suite not in plan.config.suites:
-        # RFC 9846 4.3.2: "Clients MUST NOT use cookies in their initial ClientHello in subsequent connections."
-        raise IllegalParameter(
-            "the cookie of the ClientHello is not from this server, or is too old", section="RFC 9846 4.3.2"
-        )
-    transcript = Transcript.from_client_hello1_hash(retry.suite, retry.hello_hash)
-    transcript.add(_retry_message(message.legacy_session_id, retry, cookie))
-    return _take_second_hello(plan, message, offer, retry, transcript, out)
-
-
-def _take_second_hello(
-    plan: ServerPlan, message: ClientHello, offer: Offer, retry: Retry, transcript: Transcript, out: Output
-) -> ExpectClientCertificate | ExpectClientFinished:
-    if offer.early_data:
-        # RFC 9846 4.3.10: "A client MUST NOT include the "early_data" extension in its followup ClientHello."
-        raise IllegalParameter("the second ClientHello offers early data", section="RFC 9846 4.3.10")
-    cookies.check_second_hello(retry, out.raw)
-    selection = selected(plan, offer, message, out.raw)
-    # RFC 9846 4.2.2: "replacing the list of shares with a list containing a single KeyShareEntry from the indicated
-    # group"
-    if len(offer.shares) != 1 or offer.shares[0].group != retry.group:
-        raise IllegalParameter(
-            f"the second ClientHello does not hold one key share for {NamedGroup.name_of(retry.group)}, as we asked",
-            section="RFC 9846 4.2.2",
-        )
-    # RFC 9846 4.2.4: "Servers MUST ensure that they negotiate the same cipher suite when receiving a conformant updated
-    # ClientHello" - it repeats the same suites, so only a cookie that outlived a change of configuration differs.
-    if selection.suite != retry.suite or selection.share_at is None:
-        raise IllegalParameter("the second ClientHello does not fit our HelloRetryRequest", section="RFC 9846 4.2.4")
-    out.step(trace.CLIENT_OFFERED_AGAIN)
-    out.receive(transcript)
-    return send_server_flight(plan, message, offer, selection, transcript, True, out)
 
 
 # -- the server's flight -----------------------------------------------------------------------------------------------
@@ -272,7 +133,7 @@ def send_server_flight(
     transcript: Transcript,
     retried: bool,
     out: Output,
-) -> ExpectClientCertificate | ExpectClientFinished:
+) -> AwaitSignature | ExpectClientCertificate | ExpectClientFinished:
     """ServerHello, EncryptedExtensions, CertificateRequest*, Certificate, CertificateVerify, Finished."""
     identity, scheme = selection.identity, selection.scheme
     schedule = _send_server_hello(plan, hello, offer, selection, transcript, retried, out)
@@ -282,7 +143,25 @@ def send_server_flight(
         out.step(trace.SERVER_ASKED_CERTIFICATE)
     out.send(plan.certificate(identity, wants_staple(hello)), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
-    out.send(messages.certificate_verify(scheme, sign(identity, scheme, "server", transcript)), transcript)
+    agreed = _agree(plan, hello, offer, selection, retried)
+    signature = sign(identity, scheme, "server", transcript)
+    if isinstance(signature, Pending):
+        return AwaitSignature(signature, agreed, transcript, schedule)
+    return _end_server_flight(agreed, transcript, schedule, signature, out)
+
+
+@resumption
+def on_signature(
+    state: AwaitSignature, signature: bytes, out: Output
+) -> ExpectClientCertificate | ExpectClientFinished:
+    return _end_server_flight(state.agreed, state.transcript, state.schedule, signature, out)
+
+
+def _end_server_flight(
+    agreed: Agreed, transcript: Transcript, schedule: HandshakeSchedule, signature: bytes, out: Output
+) -> ExpectClientCertificate | ExpectClientFinished:
+    """CertificateVerify, Finished."""
+    out.send(messages.certificate_verify(agreed.scheme, signature), transcript)
     out.step(trace.SERVER_SIGNED)
     out.send(messages.finished(schedule.finished_mac(False, transcript)), transcript)
     application = schedule.into_application(transcript)
@@ -291,8 +170,7 @@ def send_server_flight(
     out.install_write(application)
     out.step(trace.SERVER_SENT_FINISHED)
     out.step(trace.SERVER_WAITS)
-    agreed = _agree(plan, hello, offer, selection, retried)
-    if plan.request is not None:
+    if agreed.plan.request is not None:
         return ExpectClientCertificate(agreed, transcript, application)
     return ExpectClientFinished(agreed, transcript, application, NoClientCertificate("not asked for"))
 
@@ -333,13 +211,20 @@ def _send_server_hello(
     message = messages.server_hello(random_bytes(32), hello.legacy_session_id, selection.suite, selection.group, public)
     out.send(message, transcript)
     if not retried:
-        _change_cipher_spec(hello, out)
+        change_cipher_spec(hello, out)
     out.step(trace.SERVER_SELECTED)
     schedule = EarlySchedule(selection.suite).into_handshake(shared, transcript, plan.key_log, hello.random)
     out.install_write(schedule)
     # Raises unexpected_message where octets follow the ClientHello in its record: the change of keys must be between.
     out.install_read(schedule)
     return schedule
+
+
+def change_cipher_spec(message: ClientHello, out: Output) -> None:
+    # RFC 9846 E.4: "if the client sends a non-empty session ID, the server MUST send the change_cipher_spec as
+    # described in this appendix": immediately after its first handshake message.
+    if message.legacy_session_id:
+        out.change_cipher_spec()
 
 
 def _send_encrypted_extensions(
@@ -398,13 +283,21 @@ def _without_certificate(state: ExpectClientCertificate, out: Output) -> ExpectC
 @transition
 def on_client_certificate_verify(
     state: ExpectClientCertificateVerify, message: CertificateVerify, out: Output
-) -> ExpectClientFinished:
+) -> AwaitAuthorization | ExpectClientFinished:
     agreed, transcript = state.agreed, state.transcript
     config = agreed.plan.config
     peer = authorized(config, verify_signature(state.chain, message, config.schemes, "client", transcript))
     out.receive(transcript)
+    if isinstance(peer, Pending):
+        return AwaitAuthorization(peer, agreed, transcript, state.schedule)
     out.step(trace.SERVER_VERIFIED_CLIENT)
     return ExpectClientFinished(agreed, transcript, state.schedule, peer)
+
+
+@resumption
+def on_authorization(state: AwaitAuthorization, peer: SignatureVerified, out: Output) -> ExpectClientFinished:
+    out.step(trace.SERVER_VERIFIED_CLIENT)
+    return ExpectClientFinished(state.agreed, state.transcript, state.schedule, peer)
 
 
 @transition

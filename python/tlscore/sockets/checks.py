@@ -8,9 +8,12 @@ its error number and with what to do about that number.
 import errno
 import re
 import socket
-from typing import Final
+from typing import Any, Final
 
 from tlscore import errors
+from tlscore.pending import is_async
+
+NO_LOOP: Final = "these sockets run no event loop"
 
 _UNREACHABLE = "check the network of this machine, the firewall, and whether it has IPv4 or IPv6 as the address wants"
 _CUT = "look at the peer's log, and at what stands between (proxy, load balancer, firewall): no alert tells why"
@@ -47,7 +50,7 @@ _BUILD = {
 
 
 def check_config(config: object, role: str, call: str) -> None:
-    """Refuse a configuration of the other role, or what is none."""
+    """Refuse a configuration of the other role, or what is none, or one whose answers must be awaited."""
     # Imported here: who listens or connects has built a configuration, so it is loaded.
     from tlscore.config import ClientConfig, ServerConfig
 
@@ -56,6 +59,20 @@ def check_config(config: object, role: str, call: str) -> None:
         raise errors.ConfigError(
             f"config is a {type(config).__name__}; {call}() takes a {wanted.__name__}", remedy=_BUILD[role]
         )
+    slow = ", ".join(_asynchronous(config))
+    if slow:
+        raise errors.ConfigError(
+            f"{slow} of the config would have to be awaited, and {NO_LOOP}",
+            remedy="use tlscore.aio, or give functions and signers that answer at once",
+            code="TLS-CONFIG-ASYNC",
+        )
+
+
+def _asynchronous(config: Any) -> list[str]:
+    """The settings that are an `async def`, or have a signer that is one."""
+    named = [identity for _, identity in getattr(config, "names", ())]
+    signers = ["an identity"] if any(one.current.is_async for one in (*config.identities, *named)) else []
+    return signers + [field for field in ("resolver", "authorize") if is_async(getattr(config, field, None))]
 
 
 def check_address(address: tuple[str, int] | str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tlscore.certs.peer import PeerIdentity
     from tlscore.connection import Connection
+    from tlscore.report import ConnectionReport
 
 
 # Seconds of a year: what waits longer waits for ever, and None says so.
@@ -114,6 +115,10 @@ class SocketFacts:
     def client_auth_confirmed(self) -> bool | None:
         """Client: whether the server has shown that it took our certificate; None where it asked for none."""
         return self._connection.client_auth_confirmed
+
+    def report(self) -> "ConnectionReport":
+        """Everything about this connection at this moment: `.text()` for people, `.as_json()` for programs."""
+        return self._connection.report()
 
     def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
         """Keys for another protocol, bound to this connection.

@@ -90,6 +90,11 @@ class TlsListener:
         where 0 was asked for; the path of a Unix socket."""
         return self._sock.getsockname()
 
+    def days_to_expiry(self) -> float | None:
+        """Days until the first certificate of the configuration's identities expires: a number to watch. Below 0 where
+        one has expired, None where clients are shown none."""
+        return self._config.days_to_expiry()
+
     def close(self) -> None:
         """Stop listening. Connections that were accepted go on; the file of a Unix socket stays."""
         self._sock.close()

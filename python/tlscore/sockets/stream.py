@@ -19,7 +19,7 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Self
 
 from tlscore import errors, trace
-from tlscore.sockets.checks import check_stream, transport_error
+from tlscore.sockets.checks import NO_LOOP, check_stream, transport_error
 from tlscore.sockets.facts import SocketFacts
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class TlsSocket(SocketFacts):
         check_stream(sock)
         self._sock = sock
         self._connection = connection
+        connection._never_wait(NO_LOOP)
         self._fd = sock.fileno()
         self._timeout = sock.gettimeout()
         if self._timeout:

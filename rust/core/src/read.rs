@@ -314,7 +314,13 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             let taken = destination.copy(self.plain.as_slice());
             self.plain.consume(taken);
             self.plain.release();
-            return Ok(None);
+            // No record is opened while an older one waits: what it brings, an error above all, would come out of turn.
+            if !self.plain.is_empty() {
+                return Ok(Some(Item::Data(destination.filled())));
+            }
+        }
+        if self.failed.is_some() && destination.filled() > 0 {
+            return Ok(Some(Item::Data(destination.filled())));
         }
         if let Some(error) = self.failed.take() {
             return Err(error);

@@ -94,6 +94,35 @@ fn every_chunking_of_the_wire_gives_the_same_data() {
     }
 }
 
+/// A record that is refused behind one that did not fit: its error comes first, and nothing behind it comes at all.
+#[test]
+fn nothing_is_opened_behind_a_refused_record() {
+    let (_, mut read, ..) = halves(Suite::Aes128GcmSha256);
+    let (mut write, ..) = halves(Suite::Aes128GcmSha256);
+    let mut sealed = Vec::new();
+    let data = pattern(2695);
+    // A protected change_cipher_spec, which may not stand there, between two records of application data.
+    for (kind, content) in [(23, data.as_slice()), (20, &[]), (23, b"behind it")] {
+        let keys = write.protection_mut().expect("keys");
+        let mut record = vec![MaybeUninit::new(0_u8); keys.overhead() + content.len() + 1];
+        keys.seal(ContentType::ApplicationData, content, &[kind], u64::MAX, &mut record).expect("below the limit");
+        // SAFETY: the vector was made of initialised octets.
+        sealed.extend(record.into_iter().map(|octet| unsafe { octet.assume_init() }));
+    }
+    read.source.feed(&sealed);
+    let mut got = Vec::new();
+    let code = loop {
+        let mut memory = [MaybeUninit::new(0_u8); 1000];
+        match read.pull(&mut Destination::new(&mut memory)) {
+            // SAFETY: the array was made of initialised octets.
+            Ok(Item::Data(octets)) => got.extend(memory[..octets].iter().map(|octet| unsafe { octet.assume_init() })),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error.code,
+        }
+    };
+    assert_eq!((got == data, code), (true, Code::UnexpectedMessage));
+}
+
 #[test]
 fn every_flipped_bit_is_refused_and_nothing_is_delivered() {
     for suite in Suite::ALL {

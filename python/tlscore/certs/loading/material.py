@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs7
 from cryptography.utils import CryptographyDeprecationWarning
 
-from tlscore.certs.loading import pkcs12, sniff
+from tlscore.certs.loading import pkcs12, rounds, sniff
 from tlscore.certs.loading.passwords import Secret
 from tlscore.certs.peer import PARSE_ERRORS
 from tlscore.certs.reading import Source, is_pem
@@ -43,6 +43,23 @@ def certificates(source: Source, what: str, password: Secret | None = None) -> l
             remedy="give the file that holds certificates",
             code="TLS-CONFIG-CERTIFICATE",
         )
+    return found
+
+
+def readable(found: list[Placed]) -> list[Placed]:
+    """The same certificates, whose names and dates can be read: the parser reads those when they are asked for.
+
+    Raises:   ConfigError for one where they cannot.
+    """
+    for one in found:
+        try:
+            one.value.subject, one.value.issuer, one.value.not_valid_after_utc  # noqa: B018
+        except PARSE_ERRORS as error:
+            raise ConfigError(
+                f"{one.where}: the certificate is damaged ({error})",
+                remedy="export the certificate again, or have it issued again",
+                code="TLS-CONFIG-CERTIFICATE",
+            ) from None
     return found
 
 
@@ -131,6 +148,8 @@ def _pem_key(block: sniff.Block, where: str, password: Secret) -> Placed:
             code="TLS-CONFIG-KEY",
         )
     encrypted = block.label.startswith("ENCRYPTED") or b"Proc-Type: 4,ENCRYPTED" in block.data
+    if encrypted:
+        rounds.check(block.data, where)
     secret = password.octets() if encrypted else None
     try:
         return Placed(load_pem_private_key(block.data, secret), where)
@@ -155,6 +174,8 @@ def _der_key(source: Source, password: Secret) -> Any:
             code="TLS-CONFIG-NO_KEY",
         )
     encrypted = kind == "encrypted"
+    if encrypted:
+        rounds.check(source.data, source.origin)
     try:
         return load_der_private_key(source.data, password.octets() if encrypted else None)
     except TypeError:

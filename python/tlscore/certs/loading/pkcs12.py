@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import warnings
 from typing import Any, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
-from tlscore.certs.loading import der
+from tlscore.certs.loading import der, rounds
 from tlscore.certs.loading.passwords import Secret
 from tlscore.certs.peer import PARSE_ERRORS
 from tlscore.errors import ConfigError
@@ -31,8 +32,6 @@ _DIGESTS: Final = {
     bytes.fromhex("608648016503040202"): "sha384",
     bytes.fromhex("608648016503040203"): "sha512",
 }
-# More rounds than any program asks for; a file must not keep us busy for minutes.
-_ITERATIONS: Final = 10_000_000
 
 
 class Store(NamedTuple):
@@ -44,6 +43,7 @@ class Store(NamedTuple):
 
 def load(data: bytes, origin: str, store: Secret, key: Secret) -> Store:
     """Open a store. `key` is the password of the key where it differs from the store's."""
+    rounds.check(data, f"{origin} (PKCS #12)")
     if key and key.octets() != store.octets():
         return _load_apart(data, origin, store, key)
     return _load_whole(data, origin, store)
@@ -54,7 +54,10 @@ def _load_whole(data: bytes, origin: str, store: Secret) -> Store:
     # A store without a password is made with none, or with an empty one.
     for password in (store.octets(),) if store else (None, b""):
         try:
-            loaded = pkcs12.load_pkcs12(data, password)
+            with warnings.catch_warnings():
+                # Old programs write BER; whoever loads such a store is told nothing that would help.
+                warnings.simplefilter("ignore", UserWarning)
+                loaded = pkcs12.load_pkcs12(data, password)
         except PARSE_ERRORS as error:
             failure = error
             continue
@@ -162,13 +165,13 @@ def _check_mac(content: bytes, rest: list[der.Element], store: Secret) -> None:
     """Check the MAC of a store with its password. Raises _WrongPassword where it differs."""
     if not rest:
         raise ValueError("the store has no MAC")
-    info, salt, *rounds = der.children(rest[0].content)
+    info, salt, *counted = der.children(rest[0].content)
     algorithm, expected = der.children(info.content)
     digest = _DIGESTS.get(der.element(algorithm.content).content)
     if digest is None:
         raise ValueError("the MAC of the store is of an unknown kind")
-    iterations = int.from_bytes(rounds[0].content, "big") if rounds else 1
-    if not 1 <= iterations <= _ITERATIONS:
+    iterations = int.from_bytes(counted[0].content, "big") if counted else 1
+    if not 1 <= iterations <= rounds.MOST:
         raise ValueError(f"the MAC asks for {iterations} rounds")
     key = mac_key(digest, store.octets() or b"", salt.content, iterations)
     if not hmac.compare_digest(hmac.digest(key, content, digest), expected.content):

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
+from tlscore.certs import algorithms
 from tlscore.certs.paths import signing
 from tlscore.certs.paths.constraints import constraint_problem
 from tlscore.certs.paths.facts import NETSCAPE_TYPE, Facts, serial_octets
@@ -182,7 +183,7 @@ def _hash(facts: Facts, who: object) -> Iterator[Check]:
             "have the CA sign it with ECDSA, RSA, Ed25519, Ed448 or ML-DSA",
             "RFC 9846 4.3.3",
         )
-    elif found.key is None and found.hash_name in signing.FORGEABLE:
+    elif found.key is None and found.hash_name in algorithms.FORGEABLE:
         # RFC 9846 4.5.1.3: "Any endpoint receiving any certificate which it would need to validate using any signature
         # algorithm using an MD5 hash MUST abort the handshake with a "bad_certificate" alert."
         yield forged(facts, who, found.hash_name)

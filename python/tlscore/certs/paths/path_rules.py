@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tlscore.certs import algorithms
 from tlscore.certs.paths import certificate_rules, signing
 from tlscore.certs.paths.budget import Budget
 from tlscore.certs.paths.constraints import violations
@@ -139,7 +140,7 @@ def _legacy_hash(question: Question, path: Path, complete: bool) -> Findings:
     failed: list[Check] = []
     for index, facts in enumerate(path[:-1] if complete else path):
         found = signing.algorithm_of(facts)
-        if found is None or found.key is None or found.hash_name not in signing.FORGEABLE:
+        if found is None or found.key is None or found.hash_name not in algorithms.FORGEABLE:
             continue
         who: object = Title(facts, question.role(path, index, complete), question.purpose)
         if window is not None and complete and path[-1].digest.hex() in window.anchors:

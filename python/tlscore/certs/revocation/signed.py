@@ -1,8 +1,8 @@
 """Signatures over CRLs, OCSP responses and the certificates of those who sign them.
 
-The algorithm comes as an OID out of the signed object itself; the table below is the floor: what is not in it is
-refused, whatever the key. RSASSA-PSS brings parameters, which are read here and must name one hash throughout. Keys are
-those of the `cryptography` package.
+The algorithm comes as an OID out of the signed object itself, and is looked up in certs/algorithms.py: what is not
+there, or has a hash that can be forged, is refused, whatever the key. RSASSA-PSS brings parameters, which are read here
+and must name one hash throughout. Keys are those of the `cryptography` package.
 """
 
 from __future__ import annotations
@@ -11,49 +11,20 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tlscore.certs.algorithms import BY_OCTETS, FORGEABLE, PSS_OID, Algorithm, encoded
 from tlscore.certs.revocation import der
 from tlscore.certs.signatures import RSA_BITS
 
 _HASHES: Final[dict[bytes, hashes.HashAlgorithm]] = {
-    bytes.fromhex("0609608648016503040201"): hashes.SHA256(),
-    bytes.fromhex("0609608648016503040202"): hashes.SHA384(),
-    bytes.fromhex("0609608648016503040203"): hashes.SHA512(),
+    encoded("2.16.840.1.101.3.4.2.1"): hashes.SHA256(),
+    encoded("2.16.840.1.101.3.4.2.2"): hashes.SHA384(),
+    encoded("2.16.840.1.101.3.4.2.3"): hashes.SHA512(),
 }
-_RSA: Final[dict[bytes, hashes.HashAlgorithm]] = {
-    bytes.fromhex("06092a864886f70d01010b"): hashes.SHA256(),
-    bytes.fromhex("06092a864886f70d01010c"): hashes.SHA384(),
-    bytes.fromhex("06092a864886f70d01010d"): hashes.SHA512(),
-}
-_ECDSA: Final[dict[bytes, hashes.HashAlgorithm]] = {
-    bytes.fromhex("06082a8648ce3d040302"): hashes.SHA256(),
-    bytes.fromhex("06082a8648ce3d040303"): hashes.SHA384(),
-    bytes.fromhex("06082a8648ce3d040304"): hashes.SHA512(),
-}
-_PLAIN: Final[dict[bytes, type[Any]]] = {
-    bytes.fromhex("06032b6570"): ed25519.Ed25519PublicKey,
-    bytes.fromhex("06032b6571"): ed448.Ed448PublicKey,
-    bytes.fromhex("0609608648016503040311"): mldsa.MLDSA44PublicKey,
-    bytes.fromhex("0609608648016503040312"): mldsa.MLDSA65PublicKey,
-    bytes.fromhex("0609608648016503040313"): mldsa.MLDSA87PublicKey,
-}
-_PSS: Final = bytes.fromhex("06092a864886f70d01010a")
-_MGF1: Final = bytes.fromhex("06092a864886f70d010108")
-# Known and too weak (RFC 9155): MD2, MD4, MD5 and SHA-1 with RSA, DSA and ECDSA.
-_WEAK: Final = frozenset(
-    map(
-        bytes.fromhex,
-        (
-            "06092a864886f70d010102",
-            "06092a864886f70d010103",
-            "06092a864886f70d010104",
-            "06092a864886f70d010105",
-            "06072a8648ce380403",
-            "06072a8648ce3d0401",
-        ),
-    )
-)
+_PSS: Final = encoded(PSS_OID)
+_MGF1: Final = encoded("1.2.840.113549.1.1.8")
+_TOO_WEAK: Final = "it is signed with SHA-1 or another hash that is not accepted"
 
 
 class SignatureProblem(Exception):
@@ -93,35 +64,27 @@ def open_signed(data: bytes, outer: der.Value | None = None) -> Signed:
 
 def check_signature(key: Any, signed: Signed) -> None:
     """Check a signature. Raises SignatureProblem."""
-    oid = signed.oid
-    if oid in _WEAK:
-        raise SignatureProblem("it is signed with SHA-1 or an older hash", weak=True)
+    algorithm = _pss_algorithm(signed.parameters) if signed.oid == _PSS else BY_OCTETS.get(signed.oid)
+    # RFC 9155: no signature with MD5 or SHA-1; there is no window for them here as there is for certificates.
+    if algorithm is not None and algorithm.hash_name in FORGEABLE:
+        raise SignatureProblem(_TOO_WEAK, weak=True)
     if isinstance(key, rsa.RSAPublicKey) and not RSA_BITS[0] <= key.key_size <= RSA_BITS[1]:
         raise SignatureProblem(f"it is signed by an RSA key of {key.key_size} bits", weak=True)
-    data, signature = bytes(signed.tbs), signed.signature
+    if algorithm is None or algorithm.key is None or not isinstance(key, algorithm.key):
+        raise SignatureProblem("its signature algorithm is unknown or does not fit the key of its signer")
     try:
-        if oid in _ECDSA and isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signature, data, ec.ECDSA(_ECDSA[oid]))
-        elif oid in _RSA and isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, data, padding.PKCS1v15(), _RSA[oid])
-        elif oid == _PSS and isinstance(key, rsa.RSAPublicKey):
-            algorithm, salt = _pss_parameters(signed.parameters)
-            key.verify(signature, data, padding.PSS(padding.MGF1(algorithm), salt), algorithm)
-        elif oid in _PLAIN and isinstance(key, _PLAIN[oid]):
-            key.verify(signature, data)
-        else:
-            raise SignatureProblem("its signature algorithm is unknown or does not fit the key of its signer")
+        key.verify(signed.signature, bytes(signed.tbs), *algorithm.arguments)
     except InvalidSignature:
         raise SignatureProblem("its signature is wrong") from None
     except (ValueError, UnsupportedAlgorithm) as failure:
         raise SignatureProblem(f"its signature cannot be checked ({type(failure).__name__})") from None
 
 
-def _pss_parameters(parameters: bytes) -> tuple[hashes.HashAlgorithm, int]:
-    """Hash and length of the salt of RSASSA-PSS (RFC 4055 3.1). Absent fields mean SHA-1, which is refused."""
+def _pss_algorithm(parameters: bytes) -> Algorithm:
+    """RSASSA-PSS with its parameters (RFC 4055 3.1). Absent fields mean SHA-1, which is refused."""
     fields = {one.tag: one for one in der.members(parameters)}
     if 0xA0 not in fields or 0xA1 not in fields:
-        raise SignatureProblem("it is signed with SHA-1 or an older hash", weak=True)
+        raise SignatureProblem(_TOO_WEAK, weak=True)
     algorithm = _hash_of(parameters, fields[0xA0])
     mask = der.members(parameters, der.value(parameters, fields[0xA1].body, fields[0xA1].end))
     if len(mask) != 2 or mask[0].whole(parameters) != _MGF1 or _hash_oid(parameters, mask[1]) not in _HASHES:
@@ -134,13 +97,14 @@ def _pss_parameters(parameters: bytes) -> tuple[hashes.HashAlgorithm, int]:
         salt = int.from_bytes(number.contents(parameters), "big")
     if salt > algorithm.digest_size or 0xA3 in fields:
         raise SignatureProblem("its RSASSA-PSS parameters are not usable")
-    return algorithm, salt
+    scheme = padding.PSS(padding.MGF1(algorithm), salt)
+    return Algorithm(f"RSA-PSS with {algorithm.name}", algorithm.name.upper(), rsa.RSAPublicKey, (scheme, algorithm))
 
 
 def _hash_of(data: bytes, tagged: der.Value) -> hashes.HashAlgorithm:
     algorithm = _HASHES.get(_hash_oid(data, der.value(data, tagged.body, tagged.end)))
     if algorithm is None:
-        raise SignatureProblem("it is signed with SHA-1 or another hash that is not accepted", weak=True)
+        raise SignatureProblem(_TOO_WEAK, weak=True)
     return algorithm
 
 

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 HELP = "measure tlscore beside stdlib ssl and other TLS libraries, in one run"
 
-SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+# What a run measures by itself; with --quick the first alone. The last is TLS 1.2.
+SUITES = (
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+)
+OTHERS = ("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="one suite, fewer rounds: under 40 seconds")
     add("--json", metavar="FILE", type=Path, help="write the results as JSON")
     add("--html", metavar="FILE", type=Path, help="write one self-contained page with plots (needs matplotlib)")
-    add("--suite", metavar="NAME", action="append", help="cipher suite, such as TLS_AES_128_GCM_SHA256")
+    add(
+        "--suite",
+        metavar="NAME",
+        action="append",
+        help="cipher suite of TLS 1.3 or 1.2, such as TLS_AES_128_GCM_SHA256",
+    )
     add("--workload", metavar="NAME", action="append", help="seal, open, pingpong, loopback_cpu, handshake_client ...")
     add("--target", metavar="NAME", action="append", help="measure these only; options may be repeated, or hold commas")
     add("--peer", metavar="NAME", action="append", help="measure tlscore, its limits and these peers only")
@@ -88,7 +100,7 @@ def make_plan(arguments: argparse.Namespace) -> "Plan":
     rounds = arguments.rounds or (5 if quick else 15)
     return Plan(
         targets=installed(names),
-        suites=_known("suite", _listed(arguments.suite), SUITES) or list(SUITES[: 1 if quick else None]),
+        suites=_known("suite", _listed(arguments.suite), SUITES + OTHERS) or list(SUITES[: 1 if quick else None]),
         workloads=[
             WORKLOADS[name]
             for name in _known("workload", _listed(arguments.workload), tuple(WORKLOADS)) or list(WORKLOADS)

@@ -15,7 +15,14 @@ from time import thread_time
 from tlscore import iana
 
 RECORD = 16384
-_HANDSHAKE_RECORD, _SERVER_HELLO = 22, 2
+_HANDSHAKE_RECORD, _SERVER_HELLO, _SERVER_KEY_EXCHANGE = 22, 2, 12
+
+# The suites of TLS 1.2 that are measured, by the suite of TLS 1.3 with the same AEAD; certificates are ECDSA here.
+OLDER_SUITES = {
+    "TLS_AES_128_GCM_SHA256": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384": "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256": "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,11 @@ class Material:
     chain: Path
     key: Path
     server_name: str
+
+    @property
+    def version(self) -> str:
+        """The version that the suite belongs to."""
+        return "TLSv1.2" if self.suite in OLDER_SUITES.values() else "TLSv1.3"
 
 
 class End(ABC):
@@ -167,7 +179,8 @@ def handshake(client: End, server: End) -> Shaken:
 
 
 def agreed(flight: bytes) -> Agreed:
-    """Read a server's first flight: record header, handshake header, then RFC 9846 4.2.3."""
+    """Read a server's first flight: record header, handshake header, then RFC 9846 4.2.3. In TLS 1.2 the group stands
+    in the ServerKeyExchange (RFC 8422 5.4), which a resumption has not."""
     if flight[0] != _HANDSHAKE_RECORD or flight[5] != _SERVER_HELLO:
         raise ConnectionError("the server did not start with a ServerHello")
     offset = 5 + 4 + 2 + 32
@@ -183,10 +196,31 @@ def agreed(flight: bytes) -> Agreed:
         extensions[code] = flight[offset + 4 : offset + 4 + length]
         offset += 4 + length
     version = int.from_bytes(extensions.get(iana.ExtensionType.supported_versions, b"\x03\x03"))
-    group = int.from_bytes(extensions.get(iana.ExtensionType.key_share, b"")[:2])
+    if version == iana.ProtocolVersion.TLS13:
+        group = int.from_bytes(extensions.get(iana.ExtensionType.key_share, b"")[:2])
+        resumed = iana.ExtensionType.pre_shared_key in extensions
+    else:
+        exchange = _message(flight, _SERVER_KEY_EXCHANGE)
+        group, resumed = int.from_bytes(exchange[5:7]), not exchange
     return Agreed(
-        "TLSv1.3" if version == iana.ProtocolVersion.TLS13 else hex(version),
+        {iana.ProtocolVersion.TLS13: "TLSv1.3", iana.ProtocolVersion.TLS12: "TLSv1.2"}.get(version, hex(version)),
         iana.CipherSuite.name_of(suite),
         iana.NamedGroup.name_of(group),
-        iana.ExtensionType.pre_shared_key in extensions,
+        resumed,
     )
+
+
+def _message(flight: bytes, kind: int) -> bytes:
+    """A handshake message of a flight in the clear; empty where there is none."""
+    content, at = bytearray(), 0
+    while at < len(flight) and flight[at] == _HANDSHAKE_RECORD:
+        end = at + 5 + int.from_bytes(flight[at + 3 : at + 5])
+        content += flight[at + 5 : end]
+        at = end
+    at = 0
+    while at < len(content):
+        end = at + 4 + int.from_bytes(content[at + 1 : at + 4])
+        if content[at] == kind:
+            return bytes(content[at:end])
+        at = end
+    return b""

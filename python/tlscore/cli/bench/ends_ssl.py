@@ -6,7 +6,13 @@ from socket import socket
 from time import thread_time
 from typing import Any
 
+from tlscore import suites
 from tlscore.cli.bench.ends import RECORD, End, Library, Material, SocketStream, Stream
+
+
+def iana_to_openssl(name: str) -> str:
+    """What OpenSSL calls a suite of TLS 1.2."""
+    return suites.suite(name).openssl_name or name
 
 
 class SslEnd(End):
@@ -86,7 +92,13 @@ class SslLibrary(Library):
         self._server = module.SSLContext(module.PROTOCOL_TLS_SERVER)
         self._server.load_cert_chain(str(material.chain), str(material.key))
         for context in (self._client, self._server):
-            context.minimum_version = module.TLSVersion.TLSv1_3
+            if material.version == "TLSv1.2":
+                context.minimum_version = context.maximum_version = module.TLSVersion.TLSv1_2
+                context.set_ciphers(iana_to_openssl(material.suite))
+                # As num_tickets below: tlscore sends no tickets in TLS 1.2.
+                context.options |= module.OP_NO_TICKET
+            else:
+                context.minimum_version = module.TLSVersion.TLSv1_3
         # The client verifies the chain and the name: the defaults of PROTOCOL_TLS_CLIENT, looked at rather than
         # believed.
         if not (self._client.verify_mode == module.CERT_REQUIRED and self._client.check_hostname):

@@ -2,11 +2,12 @@
 buffers (`*_into`)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from socket import socket
 from time import thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tlscore.cli.bench.ends import End, Library, Material, SocketStream, Stream
+from tlscore.cli.bench.ends import OLDER_SUITES, End, Library, Material, SocketStream, Stream
 
 if TYPE_CHECKING:
     from tlscore.connection import Connection
@@ -100,13 +101,14 @@ class TlscoreLibrary(Library):
         super().__init__(material)
         from tlscore import ClientConfig, Identity, ServerConfig, TrustStore
 
-        groups = ("x25519",)
+        older = material.version == "TLSv1.2"
+        # In TLS 1.2 the groups bound the curve of the certificate's key too.
+        groups = ("x25519", "secp256r1") if older else ("x25519",)
+        chosen: dict[str, Any] = {"versions": material.version, "suites": (material.suite,), "groups": groups}
         trust = TrustStore.from_file(str(material.trust))
         identity = Identity.load(str(material.chain), str(material.key))
-        self._client = ClientConfig.simple(trust=trust).replace(
-            suites=(material.suite,), groups=groups, key_shares=groups
-        )
-        self._server = ServerConfig.simple(identity=identity).replace(suites=(material.suite,), groups=groups)
+        self._client = ClientConfig.simple(trust=trust, **chosen)
+        self._server = ServerConfig.simple(identity=identity, **chosen)
 
     def client(self) -> TlscoreEnd:
         return self.end(self._client.connection(self.material.server_name))
@@ -148,6 +150,13 @@ class TlscoreAnewLibrary(TlscoreLibrary):
         from tlscore import CertificatePolicy
 
         self._client = self._client.replace(certificate_policy=CertificatePolicy(remember=False))
+
+
+class TlscoreOlderLibrary(TlscoreLibrary):
+    """TLS 1.2 with the same AEAD, beside TLS 1.3."""
+
+    def __init__(self, material: Material) -> None:
+        super().__init__(replace(material, suite=OLDER_SUITES[material.suite]))
 
 
 class TlscoreIntoLibrary(TlscoreLibrary):

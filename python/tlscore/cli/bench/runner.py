@@ -346,7 +346,7 @@ def _versions(targets: Iterable[Target]) -> dict[str, str]:
     from tlscore import _core
 
     versions = {target.name: target.version() for target in targets if not target.name.startswith("limit-")}
-    for path in ("tlscore_into", "tlscore_anew"):
+    for path in ("tlscore_into", "tlscore_anew", "tlscore_12"):
         versions.pop(path, None)
     facts = _core.build_facts()
     return versions | {f"tlscore {name}": value for name, value in facts.items()}

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from tlscore.cli.bench.ends import OLDER_SUITES
 from tlscore.errors import ConfigError
+
+NEWER_SUITES = tuple(OLDER_SUITES)
 
 IN_MEMORY = ("seal", "open", "pingpong", "handshake_client", "handshake_server", "idle_client", "idle_server")
 OVER_SOCKETS = ("loopback_cpu", "loopback_wall")
@@ -90,6 +93,15 @@ TARGETS: dict[str, Target] = {
             "every chain verified anew, where tlscore by itself remembers those that hold",
             ("handshake_client",),
         ),
+        Target(
+            "tlscore_12",
+            _ENDS + "tlscore:TlscoreOlderLibrary",
+            "tlscore",
+            "tlscore",
+            "TLS 1.2 with the same AEAD",
+            ("seal", "open"),
+            suites=NEWER_SUITES,
+        ),
         Target("ssl", _ENDS + "ssl:SslLibrary", "ssl", None, "the standard library", ready=_SHAPED.format("ssl")),
         Target(
             "rtls",
@@ -97,6 +109,7 @@ TARGETS: dict[str, Target] = {
             "rtls",
             "rtls",
             "rustls with AWS-LC; always shares ML-KEM keys",
+            suites=NEWER_SUITES,
             ready=_SHAPED.format("rtls"),
         ),
         Target(
@@ -116,6 +129,7 @@ TARGETS: dict[str, Target] = {
             "pyrtls",
             "rustls with ring",
             IN_MEMORY + STARTING,
+            suites=NEWER_SUITES,
             ready=_PYRTLS,
         ),
         Target(
@@ -124,6 +138,7 @@ TARGETS: dict[str, Target] = {
             "OpenSSL",
             "pyOpenSSL",
             "OpenSSL of cryptography; checks no name",
+            suites=NEWER_SUITES,
             ready=_PYOPENSSL,
         ),
         Target("limit-aws_lc", "", "tlscore", "tlscore", "the raw AEAD of AWS-LC, nothing else", _LIMIT),

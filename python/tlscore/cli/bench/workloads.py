@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from time import thread_time
 
-from tlscore.cli.bench.ends import RECORD, Agreed, End, Library, Shaken, handshake
+from tlscore.cli.bench.ends import OLDER_SUITES, RECORD, Agreed, End, Library, Shaken, handshake
 
 MIB = 1024 * 1024
 # Sealed records that wait to be opened in one timed loop: about what a second-level cache holds, as a receive buffer
@@ -69,7 +69,7 @@ class Probe(ABC):
 
 def check(library: Library, found: Agreed) -> None:
     """Refuse a measurement of something else than was asked for."""
-    if found.version != "TLSv1.3" or found.resumed:
+    if found.version != library.material.version or found.resumed:
         raise Unavailable(f"agreed on {found.version}{', resumed' if found.resumed else ''}")
     if found.suite != library.material.suite:
         raise Unavailable(f"agreed on {found.suite}: it does not let its suite be chosen")
@@ -205,7 +205,9 @@ class LimitProbe(Probe):
         from tlscore import _core, iana
 
         self._measure = _core.aead_limit
-        self._arguments = (provider, iana.CipherSuite.code_of(suite), min(size, RECORD))
+        # The AEAD alone: the suite of TLS 1.3 that has it.
+        newer = next((new for new, old in OLDER_SUITES.items() if old == suite), suite)
+        self._arguments = (provider, iana.CipherSuite.code_of(newer), min(size, RECORD))
         self._opens = opens
         self._count = 16
         self._count = repeats(self._run() / self._count, seconds)

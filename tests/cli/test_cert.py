@@ -1,0 +1,289 @@
+"""`tlscore cert`: what each command prints, in both forms, and its exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    pkcs12,
+)
+
+from tests.support.certificates import Authority, Issued, make_ca
+from tests.support.revocation import DAY, NOW, crl_pem, entry, make_crl
+from tlscore.cli import main
+
+NAME = "www.example.org"
+
+
+@pytest.fixture(scope="module")
+def top() -> Authority:
+    return make_ca("House root")
+
+
+@pytest.fixture(scope="module")
+def leaf(top: Authority) -> Issued:
+    return top.intermediate("House CA").issue(NAME, "10.0.0.1", usage="server", days=60)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, top: Authority, leaf: Issued) -> Path:
+    folder = tmp_path_factory.mktemp("cert")
+    top.write(folder, "root")
+    leaf.write(folder)
+    (folder / "ca.pem").write_bytes(leaf.chain[1].public_bytes(Encoding.PEM))
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> tuple[int, str, str]:
+    code = main(["cert", *map(str, argv)])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+# -- verify-link -------------------------------------------------------------------------------------------------------
+
+
+def test_s63_verify_link_needs_issuer_and_certificate_alone(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    code, printed, _ = run(capsys, "verify-link", folder / "ca.pem", folder / "leaf.pem")
+    assert code == 0
+    assert printed.splitlines()[1].startswith("pass signature [0]")
+    code, printed, _ = run(capsys, "verify-link", folder / "root.pem", folder / "leaf.pem")
+    assert code == 1
+    assert [line.split()[0] for line in printed.splitlines()] == ["fail", "fail"]
+    code, printed, _ = run(capsys, "verify-link", "--json", folder / "root.pem", folder / "ca.pem")
+    assert (code, json.loads(printed)["ok"]) == (0, True)
+
+
+def test_s63_verify_link_runs_as_a_program(folder: Path) -> None:
+    command = [sys.executable, "-m", "tlscore", "cert", "verify-link", "ca.pem", "leaf.pem"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- verify ------------------------------------------------------------------------------------------------------------
+
+
+def test_verify_runs_every_check(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    argv = ["verify", folder / "leaf.pem", "--trust", folder / "root.pem", "--name", NAME]
+    code, printed, _ = run(capsys, *argv)
+    assert (code, printed.splitlines()[-1]) == (0, "accepted")
+    assert "pass name: the certificate is for the name that was asked for" in printed
+    code, printed, _ = run(capsys, *argv, "--json")
+    assert json.loads(printed)["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--name", "other.example"], "fail name"),
+        (["--purpose", "client"], "fail extended_key_usage"),
+        (["--time", "2040-01-01"], "fail validity"),
+        (["--name", "www.EXAMPLE.com"], "REFUSED: the server's certificate is not for www.example.com"),
+    ],
+)
+def test_verify_says_why_a_chain_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path, options: list[str], told: str
+) -> None:
+    code, printed, _ = run(capsys, "verify", folder / "leaf.pem", "--trust", folder / "root.pem", *options)
+    assert code == 1
+    assert told in printed
+    assert "accepted" not in printed
+
+
+def test_verify_takes_several_stores_and_directories(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    make_ca("Other").write(tmp_path, "other")
+    argv = ["verify", folder / "leaf.pem", "--name", "10.0.0.1"]
+    assert run(capsys, *argv, "--trust", tmp_path)[0] == 1
+    assert run(capsys, *argv, "--trust", tmp_path, "--trust", folder / "root.pem")[0] == 0
+
+
+def test_verify_without_a_name_says_so(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    code, printed, _ = run(capsys, "verify", folder / "leaf.pem", "--trust", folder / "root.pem")
+    assert code == 0
+    assert "no name was given" in printed
+
+
+def test_verify_asks_crls(capsys: pytest.CaptureFixture[str], tmp_path: Path, top: Authority) -> None:
+    leaf = top.issue(NAME, usage="server")
+    chain, _ = leaf.write(tmp_path)
+    trust = top.write(tmp_path, "root")
+    good, bad = tmp_path / "good.crl", tmp_path / "bad.crl"
+    good.write_bytes(crl_pem(make_crl(top)))
+    bad.write_bytes(crl_pem(make_crl(top, [leaf.certificate])))
+    argv = ["verify", chain, "--trust", trust, "--name", NAME, "--require-revocation"]
+    assert run(capsys, *argv, "--crl", good)[0] == 0
+    code, printed, _ = run(capsys, *argv, "--crl", bad)
+    assert code == 1
+    assert "fail revocation [0]" in printed
+    code, _, complaint = run(capsys, *argv)
+    assert code == 2
+    assert "--crl FILE" in complaint
+
+
+# -- show --------------------------------------------------------------------------------------------------------------
+
+
+def test_show_tells_each_certificate(capsys: pytest.CaptureFixture[str], folder: Path, leaf: Issued) -> None:
+    code, printed, _ = run(capsys, "show", folder / "leaf.pem", folder / "root.pem")
+    assert code == 0
+    for line in (
+        "  subject     CN=www.example.org",
+        "  names       www.example.org, 10.0.0.1",
+        "  issuer      itself",
+        "  role        certificate authority",
+        f"  sha256      {leaf.certificate.fingerprint(hashes.SHA256()).hex()}",
+    ):
+        assert line in printed.splitlines()
+    code, printed, _ = run(capsys, "show", "--json", folder / "leaf.pem")
+    first, second = json.loads(printed)
+    assert (first["names"], first["is_ca"], second["is_ca"]) == ([NAME, "10.0.0.1"], False, True)
+    assert 59 < first["days_to_expiry"] < 60
+    assert [note["code"] for note in first["notes"]] == ["TLS-NOTE-ROLE"]
+
+
+def test_show_finds_what_has_expired(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    code, printed, _ = run(capsys, "show", "--time", "2041-01-01T00:00:00Z", folder / "root.pem")
+    assert code == 1
+    assert "EXPIRED" in printed
+    code, printed, _ = run(capsys, "show", "--time", "2000-01-01", folder / "root.pem")
+    assert code == 1
+    assert "NOT VALID YET" in printed
+
+
+def test_show_tells_revocation_lists(capsys: pytest.CaptureFixture[str], tmp_path: Path, top: Authority) -> None:
+    fresh, old, binary = tmp_path / "fresh.crl", tmp_path / "old.crl", tmp_path / "der.crl"
+    fresh.write_bytes(crl_pem(make_crl(top, [entry(5), entry(6)])))
+    old.write_bytes(crl_pem(make_crl(top, this_update=NOW - 2 * DAY, next_update=NOW - DAY)))
+    binary.write_bytes(x509.load_pem_x509_crl(fresh.read_bytes()).public_bytes(Encoding.DER))
+    code, printed, _ = run(capsys, "show", fresh)
+    assert (code, printed.splitlines()[1:3]) == (0, ["  CRL of      CN=House root", "  entries     2"])
+    code, printed, _ = run(capsys, "show", old)
+    assert code == 1
+    assert "(OVERDUE)" in printed
+    code, printed, _ = run(capsys, "show", "--json", binary)
+    assert (code, json.loads(printed)[0]["entries"]) == (0, 2)
+    fresh.write_bytes(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
+    assert run(capsys, "show", fresh)[0] == 2
+
+
+def test_show_opens_pkcs12_with_a_password_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, leaf: Issued
+) -> None:
+    store, password = tmp_path / "leaf.p12", tmp_path / "password"
+    store.write_bytes(
+        pkcs12.serialize_key_and_certificates(
+            b"leaf", leaf.key, leaf.certificate, leaf.chain[1:], BestAvailableEncryption(b"sesame")
+        )
+    )
+    password.touch(mode=0o600)
+    password.write_text("sesame\n")
+    code, printed, _ = run(capsys, "show", store, "--password-file", password)
+    assert code == 0
+    assert "  subject     CN=www.example.org" in printed
+    assert run(capsys, "show", store)[0] == 2
+    (tmp_path / "leaf.pem").write_bytes(leaf.chain_pem)
+    assert run(capsys, "match", tmp_path / "leaf.pem", store, "--password-file", password)[0] == 0
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_show_bears_old_roots(capsys: pytest.CaptureFixture[str], tmp_path: Path, top: Authority) -> None:
+    """Bundles of old roots have serial numbers of 0, which a handshake refuses in a peer's chain."""
+    old = x509.load_der_x509_certificate(minimal_zero(top.der))
+    path = tmp_path / "old.pem"
+    path.write_bytes(old.public_bytes(Encoding.PEM))
+    code, printed, complaint = run(capsys, "show", path)
+    assert (code, complaint) == (0, "")
+    assert "  serial      0" in printed.splitlines()
+    code, printed, _ = run(capsys, "verify", path, "--trust", tmp_path)
+    assert code == 1
+
+
+def minimal_zero(der: bytes) -> bytes:
+    """The same certificate with a serial number of 0; its signature no longer holds."""
+    body = der[4:]
+    tbs, rest = body[4 : 4 + int.from_bytes(body[2:4], "big")], body[4 + int.from_bytes(body[2:4], "big") :]
+    version, number = tbs[:5], tbs[5:]
+    tbs = version + b"\x02\x01\x00" + number[2 + number[1] :]
+    body = b"\x30\x82" + len(tbs).to_bytes(2, "big") + tbs + rest
+    return b"\x30\x82" + len(body).to_bytes(2, "big") + body
+
+
+# -- match -------------------------------------------------------------------------------------------------------------
+
+
+def test_match_finds_the_pair(capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path, leaf: Issued) -> None:
+    code, printed, _ = run(capsys, "match", folder / "leaf.pem", folder / "leaf.key")
+    assert code == 0
+    assert printed.splitlines()[-1].startswith("one pair: ")
+    assert "PRIVATE" not in printed
+    code, printed, _ = run(capsys, "match", folder / "root.pem", folder / "leaf.key")
+    assert (code, printed.splitlines()[-1]) == (1, "NO PAIR: the key belongs to another certificate")
+    code, printed, _ = run(capsys, "match", "--json", folder / "leaf.pem", folder / "leaf.key")
+    told = json.loads(printed)
+    assert told["match"]
+    assert told["keys"][0]["spki_sha256"] == told["certificates"][0]["spki_sha256"]
+    encrypted, password = tmp_path / "encrypted.key", tmp_path / "password"
+    encrypted.write_bytes(leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"sesame")))
+    password.touch(mode=0o600)
+    password.write_text("sesame")
+    assert run(capsys, "match", folder / "leaf.pem", encrypted, "--password-file", password)[0] == 0
+    code, _, complaint = run(capsys, "match", folder / "leaf.pem", encrypted)
+    assert code == 2
+    assert "encrypted" in complaint
+
+
+# -- wrong use ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["show", "no-such-file.pem"], "no-such-file.pem"),
+        (["verify-link", "leaf.key", "leaf.pem"], "PRIVATE KEY"),
+        (["match", "leaf.pem", "leaf.pem"], "no PRIVATE KEY block"),
+        (["show", "--time", "yesterday", "leaf.pem"], "ISO 8601"),
+        (["verify", "leaf.pem", "--name", "no name", "--trust", "root.pem"], "no name"),
+        (["verify", "leaf.pem", "--trust", "leaf.key"], "leaf.key"),
+    ],
+)
+def test_wrong_use_names_file_and_repair(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    argv: list[str],
+    hint: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    code, printed, complaint = run(capsys, *argv)
+    assert (code, printed) == (2, "")
+    assert hint in complaint
+
+
+def test_no_command_is_wrong_use() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["cert"])
+    assert caught.value.code == 2
+
+
+def test_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
+    """`tlscore cert show ... | head -1` must not end in a traceback."""
+    program = (
+        f"import sys; from tlscore.cli import main; sys.exit(main(['cert', 'show'] + ['{folder}/root.pem'] * 400))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), complaint) == (0, b"")
