@@ -20,8 +20,8 @@ CARGO := PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo
 
 # What `make fuzz` runs: all targets of both halves, or those that are named; SECONDS each.
 RUST_TARGETS := deframer joiner protection read_half tampered_wire conversation key_share
-PYTHON_TARGETS := message13 message12 client_hello server_hello server_flight client_flight server_flight12 certificate key_store \
-	key_store_text crl ocsp_response name cipher_string
+PYTHON_TARGETS := message13 message12 client_hello server_hello server_flight client_flight server_flight12 client_flight12 certificate \
+	key_store key_store_text crl ocsp_response name cipher_string
 TARGETS ?= $(RUST_TARGETS) $(PYTHON_TARGETS)
 SECONDS ?= 60
 # libFuzzer finds its way by counters that the compiler puts into the code; a stable compiler can do it.
@@ -99,6 +99,7 @@ fuzz-build:
 fuzz-grow: fuzz-build
 	@for target in $(filter $(RUST_TARGETS),$(TARGETS)); do \
 		rm -rf target/fuzz/smallest && mkdir -p target/fuzz/smallest && \
+		$(BLIND) --unpack $$target target/fuzz/corpus/$$target && \
 		TLSCORE_FUZZ_TARGET=$$target $(GUIDED) -merge=1 -max_len=1200 -verbosity=0 target/fuzz/smallest \
 			target/fuzz/corpus/$$target && \
 		$(BLIND) --pack $$target target/fuzz/smallest || exit 1; \

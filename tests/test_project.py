@@ -54,7 +54,7 @@ def test_version_is_one_in_every_crate_and_in_python() -> None:
     assert {found for name, found in locked_crates() if name.startswith("tlscore-")} == {version}
 
 
-@pytest.mark.parametrize("crate", ["core", "crypto", "ext"])
+@pytest.mark.parametrize("crate", ["core", "crypto", "ext", "fuzz"])
 def test_crates_take_version_and_lints_from_the_workspace(crate: str) -> None:
     manifest = toml(f"rust/{crate}/Cargo.toml")
     assert manifest["package"]["version"] == {"workspace": True}

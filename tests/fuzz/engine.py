@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from tests.fuzz.mutation import changed
 
 LONGEST_SECONDS = 1.0
+_E = TypeVar("_E", bound=Exception)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,15 @@ class Target:
     seeds: Callable[[], Sequence[bytes]]
     structure: str
     seconds: float = LONGEST_SECONDS
+
+
+def refusal(kind: type[_E], call: Callable[[], object]) -> _E | None:
+    """What a call raises of a kind that it may raise."""
+    try:
+        call()
+    except kind as raised:
+        return raised
+    return None
 
 
 class TooSlow(BaseException):

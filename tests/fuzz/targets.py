@@ -1,15 +1,14 @@
-"""The fuzz targets of the Python half: messages, certificates, key stores, CRLs, OCSP responses, names and texts.
+"""The fuzz targets of the Python half; those of messages are in messages.py, those of certificates and texts here.
 
-Beside "no crash, no hang" each holds what a parser must never get wrong: a message that is taken encodes to what came;
-a certificate, a CRL or a response that was changed in what is signed is never accepted.
+Beside "no crash, no hang" each holds what a parser must never get wrong: a certificate, a CRL or a response that was
+changed in what is signed is never accepted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeVar
-from zlib import crc32
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
@@ -22,10 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import ocsp
 
-from tests.fuzz.engine import Target
+from tests.fuzz import messages
+from tests.fuzz.engine import Target, refusal
 from tests.support.certificates import Authority, Issued, make_ca
-from tests.support.peers import RawClient, RawServer
-from tests.support.peers12 import RawServer12
 from tests.support.revocation import (
     DAY,
     NOW,
@@ -38,19 +36,7 @@ from tests.support.revocation import (
     point,
     responder,
 )
-from tests.support.standing import (
-    NAME,
-    client_config,
-    client_issued,
-    fresh,
-    issued,
-    mutual_client_config,
-    mutual_server_config,
-    records_of,
-    server_config,
-)
-from tests.wire.samples import MESSAGE_SAMPLES
-from tlscore import ConfigError, Identity, TlsError, TrustStore, errors
+from tlscore import ConfigError, Identity, TrustStore, errors
 from tlscore.certs import names, verify
 from tlscore.certs.paths.facts import Facts
 from tlscore.certs.peer import PARSE_ERRORS
@@ -61,152 +47,8 @@ from tlscore.certs.revocation.problems import Unreadable
 from tlscore.certs.revocation.signed import open_signed
 from tlscore.certs.summary import CertificateSummary
 from tlscore.cipher_strings import parse_cipher_string
-from tlscore.connection import Connection
-from tlscore.iana import ProtocolVersion
-from tlscore.wire import Certificate, CertificateEntry, Extensions, decode, encode
 
 HOST = "www.example.org"
-_OLDER_GROUPS = ("x25519", "secp256r1")
-_E = TypeVar("_E", bound=Exception)
-
-
-def refusal(kind: type[_E], call: Callable[[], object]) -> _E | None:
-    """What a call raises of a kind that it may raise."""
-    try:
-        call()
-    except kind as raised:
-        return raised
-    return None
-
-
-# -- messages ----------------------------------------------------------------------------------------------------------
-
-
-def _message(version: int, data: bytes) -> None:
-    refused = refusal(errors.AlertError, lambda: decode(data, version))
-    if refused is not None:
-        # RFC 9846 6.2: a message that cannot be parsed, or has a value out of range or an extension out of place.
-        assert refused.alert in (10, 47, 50, 110, 112), f"{refused!r} for a message that cannot be parsed"
-        return
-    message = decode(data, version)
-    again = encode(message)
-    # Hellos of TLS 1.2 may come without a block of extensions (RFC 5246 7.4.1.4); we write an empty one.
-    bare = not getattr(message, "extensions", True) and decode(again, version) == message
-    assert again == data or bare, f"{message!r} was read from other octets"
-    assert repr(message)
-
-
-def message13(data: bytes) -> None:
-    """Any handshake message of TLS 1.3."""
-    _message(ProtocolVersion.TLS13, data)
-
-
-def message12(data: bytes) -> None:
-    """Any handshake message of TLS 1.2."""
-    _message(ProtocolVersion.TLS12, data)
-
-
-@cache
-def handshakes() -> tuple[bytes, ...]:
-    """A sample of each message, and the hellos of real handshakes."""
-    hellos = []
-    for settings in ({}, {"versions": "1.2", "groups": _OLDER_GROUPS}, {"grease": True}):
-        client, server = fresh(settings)
-        first = client.data_to_send()
-        server.receive(first)
-        hellos += [first[5:], records_of(server.data_to_send())[0][5:]]
-    return (*(encode(message) for message in MESSAGE_SAMPLES.values()), *hellos)
-
-
-def _records(message: bytes) -> bytes:
-    pieces = [message[at : at + 2**14] for at in range(0, len(message), 2**14)]
-    return b"".join(b"\x16\x03\x03" + len(piece).to_bytes(2, "big") + piece for piece in pieces)
-
-
-def _first_message(end: Connection, data: bytes) -> None:
-    """Give a message in the clear to a connection: whatever it is, nobody is authenticated, and an end is final."""
-    failure = refusal(TlsError, lambda: end.receive(_records(data)))
-    assert end.error is failure
-    for call in (end.data_to_send, end.events, lambda: end.receive(b"\0")) if failure is not None else ():
-        assert refusal(TlsError, call) in (None, failure)
-    assert not end.handshake_complete
-    assert not end.authenticated
-    assert end.report().text()
-
-
-def client_hello(data: bytes) -> None:
-    """Any first message at a server."""
-    _first_message(server_config().connection(), data)
-
-
-def server_hello(data: bytes) -> None:
-    """Any first message at a client."""
-    client = client_config(groups=_OLDER_GROUPS).connection(NAME)
-    client.data_to_send()
-    _first_message(client, data)
-
-
-# -- flights -----------------------------------------------------------------------------------------------------------
-
-
-@cache
-def flights() -> tuple[bytes, ...]:
-    """Messages that stand in flights, the real ones of the standing identities among them."""
-    chains = (issued().chain_der, client_issued().chain_der)
-    entries = [tuple(CertificateEntry(der, Extensions()) for der in chain) for chain in chains]
-    server = RawServer12(issued(), client_config(versions="1.2", groups=_OLDER_GROUPS).connection(NAME)).flight()
-    found = [record[5:] for record in records_of(server.layer.data_to_send())]
-    own = [encode(Certificate(b"", one)) for one in entries]
-    return (*own, *found, *(encode(message) for message in MESSAGE_SAMPLES.values()))
-
-
-def _flight(steps: Sequence[Callable[[], object]], send: Callable[[bytes], object], data: bytes) -> None:
-    """Take the steps of an honest flight, with the message in place of one of them, before it, or behind all."""
-    place = crc32(data) % (2 * len(steps) + 1)
-    for number, step in enumerate(steps):
-        if place % len(steps) == number and place < 2 * len(steps):
-            send(data)
-            if place < len(steps):
-                continue
-        step()
-    if place == 2 * len(steps):
-        send(data)
-
-
-def _told(end: Connection, wire: bytes, leaf_of_peer: bytes) -> None:
-    """Give what a peer with keys sent to a real end: only TLS errors, none our own fault, nobody taken for another."""
-    for call in (lambda: end.receive(wire), end.events, end.read):
-        failure = refusal(TlsError, call)
-        assert failure is None or failure.alert != 80, f"{failure!r} is blamed on ourselves"
-    assert not end.authenticated or end.peer_chain[0] == leaf_of_peer
-    assert end.report().text()
-
-
-def server_flight(data: bytes) -> None:
-    """Any message in the flight of a server of TLS 1.3, at a client with an identity."""
-    client = mutual_client_config(post_handshake_auth=True).connection(NAME)
-    server = RawServer(issued(), client).hello()
-    steps = (server.encrypted_extensions, server.certificate, server.certificate_verify, server.finished)
-    _flight(steps, server.send, data)
-    _told(client, server.wire(), issued().chain_der[0])
-
-
-def client_flight(data: bytes) -> None:
-    """Any message in the second flight of a client of TLS 1.3, at a server that demands a certificate."""
-    server = mutual_server_config().connection()
-    client = RawClient(client_issued())
-    server.receive(client.hello().wire())
-    client.take_flight(server.data_to_send())
-    _flight((client.certificate, client.certificate_verify, client.finished), client.send, data)
-    _told(server, client.wire(), client_issued().chain_der[0])
-
-
-def server_flight12(data: bytes) -> None:
-    """Any message in the flight of a server of TLS 1.2."""
-    client = client_config(versions="1.2", groups=_OLDER_GROUPS).connection(NAME)
-    server = RawServer12(issued(), client).hello()
-    _flight((server.certificate, server.key_exchange, server.done), server.send, data)
-    _told(client, server.layer.data_to_send(), issued().chain_der[0])
 
 
 # -- certificates ------------------------------------------------------------------------------------------------------
@@ -425,13 +267,14 @@ def cipher_string_seeds() -> Sequence[bytes]:
 TARGETS = {
     target.name: target
     for target in (
-        Target("message13", message13, handshakes, "tls"),
-        Target("message12", message12, handshakes, "tls"),
-        Target("client_hello", client_hello, handshakes, "tls"),
-        Target("server_hello", server_hello, handshakes, "tls"),
-        Target("server_flight", server_flight, flights, "tls"),
-        Target("client_flight", client_flight, flights, "tls"),
-        Target("server_flight12", server_flight12, flights, "tls"),
+        Target("message13", messages.message13, messages.handshakes, "tls"),
+        Target("message12", messages.message12, messages.handshakes, "tls"),
+        Target("client_hello", messages.client_hello, messages.handshakes, "tls"),
+        Target("server_hello", messages.server_hello, messages.handshakes, "tls"),
+        Target("server_flight", messages.server_flight, messages.flights, "tls"),
+        Target("client_flight", messages.client_flight, messages.flights, "tls"),
+        Target("server_flight12", messages.server_flight12, messages.flights, "tls"),
+        Target("client_flight12", messages.client_flight12, messages.flights, "tls"),
         Target("certificate", certificate, certificates, "der"),
         # The owner's own files: a store may ask for ten million rounds of key derivation, and is read three times.
         Target("key_store", key_store, stores, "der", seconds=30.0),

@@ -12,7 +12,8 @@ import pytest
 
 from tests.fuzz import mutation
 from tests.fuzz.engine import Target, once, run
-from tests.fuzz.targets import TARGETS, certificates, handshakes
+from tests.fuzz.messages import handshakes
+from tests.fuzz.targets import TARGETS, certificates
 from tests.support.tools import REPOSITORY
 from tlscore.certs.paths.facts import Facts
 from tlscore.wire import decode

@@ -7,6 +7,7 @@ extension was asked for, only the handshake knows: it calls `check_solicited`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from struct import Struct as Layout
 from typing import Final, TypeVar
 
 from .. import errors
@@ -191,6 +192,8 @@ class extension_block(Codec):
         return encode
 
 
+# Code and length of an extension.
+_HEADER: Final = Layout(">HH")
 # Extensions of a ClientHello that are remembered with what they say: 32 KiB of octets at most.
 LONGEST_SEEN: Final = 128
 KEPT_SEEN: Final = 256
@@ -202,6 +205,7 @@ def _items_decoder(site: Site, message: str) -> Decode:
     # Clients of one kind repeat most of their extensions octet by octet. Values are frozen, so they can be shared.
     seen: dict[bytes, ExtensionValue] = {}
     longest = LONGEST_SEEN if message == CH else -1
+    header, share = _HEADER.unpack_from, ExtensionType.key_share
 
     def decode(data: bytes, at: int, end: int) -> tuple[dict[int, ExtensionValue], int]:
         found: dict[int, ExtensionValue] = {}
@@ -210,8 +214,9 @@ def _items_decoder(site: Site, message: str) -> Decode:
             body = at + 4
             if body > end:
                 raise site.cut_short()
-            code = data[at] << 8 | data[at + 1]
-            at = body + (data[at + 2] << 8 | data[at + 3])
+            start = at
+            code, length = header(data, start)
+            at = body + length
             if at > end:
                 raise site.malformed(
                     f"holds {ExtensionType.name_of(code)}, which claims {at - body} octets where {end - body} are left"
@@ -223,8 +228,8 @@ def _items_decoder(site: Site, message: str) -> Decode:
                 )
             reading = readings.get(code)
             if reading is not None:
-                repeated = at - body <= longest and code != ExtensionType.key_share
-                whole = data[body - 4 : at] if repeated else b""
+                repeated = length <= longest and code != share
+                whole = data[start:at] if repeated else b""
                 known = seen.get(whole) if repeated else None
                 if known is not None:
                     found[code] = known
