@@ -2,7 +2,10 @@
 
 import datetime as dt
 import ipaddress
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -501,3 +504,19 @@ def test_tls_feature_that_has_no_name_is_a_bad_certificate() -> None:
     leaf = top.issue("leaf", san("www.example.org"), (feature, False))
     with pytest.raises(errors.BadCertificate):
         verify.verify_server((leaf.der,), TrustStore([top.certificate]), ServerName.parse("www.example.org"), NOW)
+
+
+def test_peer_cannot_write_to_standard_error(tmp_path: Path) -> None:
+    """An authorityKeyIdentifier with a negative serial number of the issuer: the parser would warn about it."""
+    key_identifier = x509.UnrecognizedExtension(
+        x509.ObjectIdentifier("2.5.29.35"), bytes.fromhex("3008a1038201618201ff")
+    )
+    leaf = root().issue("leaf", san("www.example.org"), (key_identifier, False))
+    path = tmp_path / "leaf.der"
+    path.write_bytes(leaf.der)
+    program = (
+        "import sys; from tlscore.certs.verify import accept_unverified\n"
+        "accept_unverified((open(sys.argv[1], 'rb').read(),), 'a test').identity"
+    )
+    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert run.stderr == ""

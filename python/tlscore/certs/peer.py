@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives import hashes
 from tlscore.record import Record
 
 # The parser warns of names longer than X.520 allows. Who reads a log cannot change what a peer sent, and a peer must
-# not write to standard error; `catch_warnings` is not for threads. (Serial numbers: see paths/facts.py.)
+# not write to standard error; `catch_warnings` is not for threads. A certificate's own serial number of zero or less is
+# refused before the parser sees it (paths/facts.py); one that it tells of its issuer says nothing that anybody reads.
 warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning, r"tlscore\.")
+warnings.filterwarnings("ignore", "Parsed a serial number which wasn't positive", UserWarning, r"tlscore\.")
 
 # What reading a hostile certificate can raise; parts of it are parsed only when asked for.
 PARSE_ERRORS: Final = (
