@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tlscore.certs.watch import IdentityFile
     from tlscore.connection import Connection
     from tlscore.handshake.hello_info import ClientHelloInfo
+    from tlscore.legacy import Legacy
 
     AnyIdentity = Identity | IdentityFile
     Resolver = Callable[[ClientHelloInfo], AnyIdentity | None]
@@ -52,7 +53,8 @@ class ClientConfig(Config, kw_only=True):
               suites, groups and schemes take IANA names or codes in order of preference and override `policy`.
               key_shares=() asks the server to choose. confirm_client_auth: where the server asks for a certificate, the
               handshake is complete only when the server has shown that it took ours. identities: an IdentityFile
-              follows its files. on_reject="silent" closes without an alert where the peer's version is refused.
+              follows its files. on_reject="silent" closes without an alert where the peer's version is refused. legacy:
+              what of the past is allowed instead of `versions` and `suites`: see tlscore.legacy.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -97,6 +99,7 @@ class ClientConfig(Config, kw_only=True):
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
         on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
+        legacy: Legacy | None = None,
         **unknown: Never,
     ) -> None:
         given = dict(locals())
@@ -171,11 +174,14 @@ class ClientConfig(Config, kw_only=True):
 
         Takes:    server_name: DNS name or IP address of the server: sent (DNS names only) and checked. verify_as: the
                   name to check, where it differs from the name to send.
-        Raises:   ConfigError if a name is missing or is none, or the key_log file cannot be opened.
+        Raises:   ConfigError if a name is missing or is none, the key_log file cannot be opened, or `legacy` has
+                  expired.
         """
         from tlscore.certs.names import ServerName
         from tlscore.connection import Connection
 
+        if self.legacy is not None:
+            self.legacy.check_expiry(self.clock)
         if server_name is None and verify_as is None and isinstance(self.authentication, VerifyServer):
             raise ConfigError(
                 "no server_name was given, so nobody could check whose certificate the server shows",
@@ -207,7 +213,8 @@ class ServerConfig(Config, kw_only=True):
               identity, or None for the usual choice. authorize: called with the PeerIdentity of a client that owns its
               verified certificate; anything but True is access_denied. confirm_client_auth: tell clients at once that
               their certificate was taken. In both functions an exception ends the handshake. on_reject="silent": close
-              without an alert where the client's versions are refused.
+              without an alert where the client's versions are refused. legacy: what of the past is allowed instead of
+              `versions` and `suites`: see tlscore.legacy.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -260,6 +267,7 @@ class ServerConfig(Config, kw_only=True):
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
         on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
+        legacy: Legacy | None = None,
         **unknown: Never,
     ) -> None:
         given = dict(locals())
@@ -367,11 +375,14 @@ class ServerConfig(Config, kw_only=True):
 
         Takes:    cookie_context: with hello_retry_cookie, what cookies are bound to, such as the client's address: the
                   second ClientHello counts only on a connection with the same context.
-        Raises:   ConfigError if the key_log file cannot be opened, or cookie_context is not bytes.
+        Raises:   ConfigError if the key_log file cannot be opened, cookie_context is not bytes, or `legacy` has
+                  expired.
         Source:   RFC 9846 section 4.3.2.
         """
         from tlscore.connection import Connection
 
+        if self.legacy is not None:
+            self.legacy.check_expiry(self.clock)
         settings.instance("cookie_context", cookie_context, bytes, 'give octets, such as b"192.0.2.1"')
         return Connection(False, self, cookie_context=cookie_context)
 

@@ -15,10 +15,9 @@ from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
 from tlscore.handshake import machine
 from tlscore.handshake.alerts12 import is_warning
-from tlscore.handshake.client13 import send_client_hello
+from tlscore.handshake.facts import suite_name
 from tlscore.handshake.machine import Closed, State
 from tlscore.handshake.output import Output, keep_event
-from tlscore.handshake.plans import client_plan, server_plan
 from tlscore.handshake.post_handshake import (
     ExpectLateCertificateVerify,
     ExpectLateFinished,
@@ -26,9 +25,9 @@ from tlscore.handshake.post_handshake import (
     request_certificate,
 )
 from tlscore.handshake.record_errors import REMEDIES, SSLV2_HELLO, record_error
-from tlscore.handshake.server13 import ExpectClientHello
+from tlscore.handshake.starting import start_client, start_server
 from tlscore.handshake.verdict import ConfirmedHandshake
-from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, ProtocolVersion
+from tlscore.iana import AlertDescription, AlertLevel, ProtocolVersion
 
 if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
@@ -78,17 +77,9 @@ class Connection(ConfirmedHandshake):
         self._out: Output | None = Output(self, self._trace, self._events)
         self._state: State = _CLOSED
         if is_client:
-            plan = client_plan(cast("ClientConfig", config))
-            plan.prepare(self)
-            self._state = send_client_hello(plan, name, reference, self._out)
+            self._state = start_client(cast("ClientConfig", config), name, reference, self._out)
         else:
-            server = server_plan(cast("ServerConfig", config))
-            server.prepare(self)
-            if server.cookie_key is not None:
-                # RFC 9846 4.3.2: "it may receive an unprotected record of type change_cipher_spec between the first and
-                # second ClientHello [...]. Servers operating statelessly MUST ignore these records."
-                self._expect_change_cipher_spec(True)
-            self._state = ExpectClientHello(server, cookie_context)
+            self._state = start_server(cast("ServerConfig", config), cookie_context, self._out)
         del self._out.layer
 
     @property
@@ -231,7 +222,7 @@ class Connection(ConfirmedHandshake):
         assert outcome is not None
         if kind == "tls-exporter":
             return outcome.export(*_EXPORTER_BINDING)
-        if kind == "tls-unique" and outcome.version == ProtocolVersion.TLS12:
+        if kind == "tls-unique" and outcome.version != ProtocolVersion.TLS13:
             return outcome.unique()
         if kind != "tls-server-end-point":
             raise errors.UsageError(
@@ -241,8 +232,9 @@ class Connection(ConfirmedHandshake):
             )
         from tlscore.certs.end_point import server_end_point
 
-        leaf = self.peer_chain[0] if self.role == "client" else outcome.own_leaf
-        assert leaf is not None
+        leaf = next(iter(self.peer_chain), None) if self.role == "client" else outcome.own_leaf
+        if leaf is None:
+            raise errors.UsageError("an anonymous server has no certificate", section="RFC 5929 4.1")
         return server_end_point(leaf)
 
     # -- hooks that the record layer calls -----------------------------------------------------------------------------
@@ -339,7 +331,7 @@ class Connection(ConfirmedHandshake):
         outcome = self._outcome
         assert outcome is not None
         chain, alpn = outcome.chain, outcome.alpn
-        suite, group = CipherSuite.name_of(outcome.suite), NamedGroup.name_of(outcome.group)
+        suite, group = suite_name(outcome.suite), self.group or ""
         authenticated = chain is not None and chain.authenticated
         keep_event(self._events, HandshakeCompleted(str(self.version), suite, group, alpn, chain, authenticated))
 

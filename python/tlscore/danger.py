@@ -1,10 +1,10 @@
-"""The only ways around authentication. Each has to be named, gives its reason, warns, and shows in
-`conn.authenticated`.
+"""The only ways around authentication, and around encryption. Each has to be named, gives its reason, warns, and shows
+in `conn.authenticated`, or in the suite.
 
 `accept_any_peer` encrypts to whoever answers: a man in the middle reads everything. `skip_name_check` verifies the
-chain but not the name: every holder of a certificate from a trusted CA can pose as every other. Building a
-configuration with one of them emits `UnauthenticatedTlsWarning`; with TLSCORE_FORBID_DANGEROUS=1 in the environment it
-is a ConfigError, whatever the code says.
+chain but not the name: every holder of a certificate from a trusted CA can pose as every other. `no_encryption` lets
+the legacy tier have its NULL suites. Building a configuration with one of them emits a warning; with
+TLSCORE_FORBID_DANGEROUS=1 in the environment it is a ConfigError, whatever the code says.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ FORBID_VARIABLE = "TLSCORE_FORBID_DANGEROUS"
 
 class UnauthenticatedTlsWarning(UserWarning):
     """A configuration was built that does not know whom it talks to."""
+
+
+class UnencryptedTlsWarning(UserWarning):
+    """A configuration was built that may encrypt nothing."""
 
 
 class AcceptAnyPeer(Record):
@@ -48,6 +52,15 @@ class SkipNameCheck(Record):
         _check_reason("skip_name_check", self.reason)
 
 
+class NoEncryption(Record):
+    """Suites that encrypt nothing may be used, for debugging: everybody on the way reads everything."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        _check_reason("no_encryption", self.reason)
+
+
 def _check_reason(name: str, reason: object) -> None:
     if not isinstance(reason, str) or not reason.strip():
         arguments = "trust, " if name == "skip_name_check" else ""
@@ -69,24 +82,43 @@ def skip_name_check(trust: TrustStore, reason: str) -> SkipNameCheck:
     return SkipNameCheck(trust, reason)
 
 
-def announce(what: AcceptAnyPeer | SkipNameCheck, owner: str) -> None:
-    """Warn about a dangerous configuration, or refuse it where the environment forbids it."""
-    import os
-    import warnings
+def no_encryption(reason: str) -> NoEncryption:
+    """Allow the NULL suites of the legacy tier: `Legacy(no_encryption=danger.no_encryption("why"), ...)`.
 
-    name = "accept_any_peer" if isinstance(what, AcceptAnyPeer) else "skip_name_check"
-    reason = f" (reason given: {what.reason})" if what.reason else ""
+    Raises:   ConfigError where no reason is given.
+    """
+    return NoEncryption(reason)
+
+
+def require_allowed(what: str, remedy: str) -> None:
+    """Refuse what is dangerous where the environment forbids it. Raises ConfigError."""
+    import os
+
     # Anything but an explicit no forbids: a typing mistake must not open the door.
     if os.environ.get(FORBID_VARIABLE, "0").strip().lower() not in ("", "0", "no", "off", "false"):
         raise ConfigError(
-            f"{owner} uses danger.{name}{reason}, and {FORBID_VARIABLE} forbids that here",
-            remedy="configure trust, a name and an identity, or unset the variable",
-            code="TLS-CONFIG-DANGEROUS",
+            f"{what}, and {FORBID_VARIABLE} forbids that here", remedy=remedy, code="TLS-CONFIG-DANGEROUS"
         )
-    missing = "who the peer is" if isinstance(what, AcceptAnyPeer) else "whose certificate the peer shows"
-    warnings.warn(
-        f"{owner} with danger.{name}{reason}: nobody checks {missing}; an attacker in the middle can read and change"
-        f" everything",
-        UnauthenticatedTlsWarning,
-        stacklevel=4,
-    )
+
+
+_NAMES = {AcceptAnyPeer: "accept_any_peer", SkipNameCheck: "skip_name_check", NoEncryption: "no_encryption"}
+_LOSSES = {
+    AcceptAnyPeer: "nobody checks who the peer is; an attacker in the middle can read and change everything",
+    SkipNameCheck: "nobody checks whose certificate the peer shows; an attacker in the middle can read and change "
+    "everything",
+    NoEncryption: "nothing may be encrypted; everybody on the way can read everything",
+}
+
+
+def announce(what: AcceptAnyPeer | SkipNameCheck | NoEncryption, owner: str) -> None:
+    """Warn about a dangerous configuration, or refuse it where the environment forbids it."""
+    import warnings
+
+    reason = f" (reason given: {what.reason})" if what.reason else ""
+    named = f"danger.{_NAMES[type(what)]}{reason}"
+    require_allowed(f"{owner} uses {named}", "configure trust, a name and an identity, or unset the variable")
+    warnings.warn(f"{owner} with {named}: {_LOSSES[type(what)]}", _warning(what), stacklevel=4)
+
+
+def _warning(what: AcceptAnyPeer | SkipNameCheck | NoEncryption) -> type[UserWarning]:
+    return UnencryptedTlsWarning if isinstance(what, NoEncryption) else UnauthenticatedTlsWarning
