@@ -19,6 +19,7 @@ LAYERS = [
         "policies",
         "settings",
         "danger",
+        "legacy",
         "certs",
         "config",
         "config_base",

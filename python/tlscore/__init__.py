@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tlscore import errors as errors
     from tlscore import events as events
     from tlscore import iana as iana
+    from tlscore import legacy as legacy
     from tlscore import policies as policies
     from tlscore._core import __version__ as __version__
     from tlscore.certs.identity import Identity as Identity
@@ -106,6 +107,7 @@ _HOMES = {
     "errors": "",
     "events": "",
     "iana": "",
+    "legacy": "",
     "listen": "sockets",
     "policies": "",
     "wrap_client": "sockets",
@@ -157,6 +159,7 @@ __all__ = [
     "errors",
     "events",
     "iana",
+    "legacy",
     "listen",
     "policies",
     "wrap_client",

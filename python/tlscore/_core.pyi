@@ -12,8 +12,10 @@ from typing_extensions import Buffer, disjoint_base
 __all__ = [
     "SUITES",
     "SUITES12",
+    "SUITES_LEGACY",
     "ApplicationSchedule",
     "CookieKey",
+    "DheShare",
     "EarlySchedule",
     "HandshakeSchedule",
     "KeyLog",
@@ -21,12 +23,14 @@ __all__ = [
     "MainSecret12",
     "Psk",
     "RecordLayer",
+    "RsaDecryptor",
     "SharedSecret",
     "Transcript",
     "__version__",
     "aead_limit",
     "build_facts",
     "constant_time_equal",
+    "dhe_group",
     "fork_generation",
     "post_handshake_finished_mac",
     "random_bytes",
@@ -212,6 +216,19 @@ class RecordLayer:
         """Whether a compatibility change_cipher_spec may stand here (from the first ClientHello until the peer's
         Finished).
         """
+    def _set_record_version(self, version: int, /) -> None:
+        """Version (0x0301, 0x0302, 0x0303) of every record header that is written from here on.
+
+        Without the call it is 0x0301 for the first flight of a client, and 0x0303 for all else.
+        Source:   RFC 5246 section 6.2.1, appendix E.1.
+        """
+    def _allow_sslv2_hello(self, allowed: bool, /) -> None:
+        """Whether the peer's first octets may be an SSLv2-format CLIENT-HELLO of TLS (octets 3 and 4 are 1 and 3).
+
+        _pull() gives it as one bytes object, its two length octets first: its high bit is set, which no TLS handshake
+        type has. Anything behind it is TLS records. Off, it is an unexpected_message, as is one over 1,024 octets.
+        Source:   RFC 5246 appendix E.2.
+        """
     def _set_peer_record_size_limit(self, limit: int, /) -> None: ...
     def _set_own_record_size_limit(self, limit: int, /) -> None: ...
     def _set_padding(self, kind: Literal["none", "multiple", "full"], value: int, /) -> None: ...
@@ -242,7 +259,8 @@ class Transcript:
 
     def __new__(cls) -> Self: ...
     def add(self, message: Buffer, /) -> None: ...
-    def select_hash(self, suite: int, /) -> None: ...
+    def select_hash(self, suite: int, version: int = 0x0303, /) -> None:
+        """The hash of the suite; before TLS 1.2 it is MD5 and SHA-1 side by side (36 octets), whatever the suite."""
     def digest(self, /) -> bytes: ...
     def fold_hello_retry(self, /) -> None:
         """Replace all messages so far (ClientHello1) by the synthetic message_hash message (RFC 9846 4.1)."""
@@ -275,7 +293,71 @@ def supported_groups() -> tuple[int, ...]: ...
 
 @final
 class SharedSecret:
-    """Result of a key exchange; consumed by EarlySchedule.into_handshake."""
+    """Result of a key exchange; consumed by EarlySchedule.into_handshake, or by MainSecret12.derive."""
+
+    @staticmethod
+    def rsa_premaster(version_offered: int, spki: bytes, /) -> tuple[bytes, SharedSecret]:
+        """Client side of the RSA key exchange: a fresh secret, and its encryption to the server's key.
+
+        Takes:    version_offered: the highest version that the ClientHello offered (its legacy_version); spki: the
+                  SubjectPublicKeyInfo of the server's certificate, DER.
+        Gives:    (EncryptedPreMasterSecret without its length octets, the secret).
+        Raises:   ValueError where spki is no RSA key of 1,024 to 8,192 bits.
+        Source:   RFC 5246 section 7.4.7.1.
+        """
+
+@final
+class RsaDecryptor:
+    """Server side of the RSA key exchange: a private key that does nothing else here."""
+
+    def __new__(cls, pkcs8: bytes, /) -> Self:
+        """Takes an unencrypted PKCS#8 RSA key of 1,024 to 8,192 bits, DER. Raises ValueError for anything else."""
+    @property
+    def bits(self) -> int:
+        """Bits of the modulus."""
+    def decrypt(self, ciphertext: bytes, client_version: int, /) -> SharedSecret:
+        """The client's secret, or a random one where anything about it is wrong: nothing tells which of the two.
+
+        Takes:    ciphertext: EncryptedPreMasterSecret, of any length; client_version: legacy_version of the
+                  ClientHello, which the secret must repeat.
+        Raises:   nothing for any ciphertext. The handshake goes on, and fails at the client's Finished.
+        Source:   RFC 5246 section 7.4.7.1.
+        """
+
+@final
+class DheShare:
+    """One ephemeral finite-field Diffie-Hellman key; for one agreement at most."""
+
+    @staticmethod
+    def generate(group: int, /) -> DheShare:
+        """A fresh key in a group of RFC 7919 (0x0100..0x0104). Raises ValueError for another code."""
+    @property
+    def group(self) -> int: ...
+    @property
+    def p(self) -> bytes:
+        """dh_p of ServerKeyExchange, without leading zeros."""
+    @property
+    def g(self) -> bytes: ...
+    @property
+    def public(self) -> bytes:
+        """dh_Ys, as long as the prime."""
+    def complete(self, peer_public: bytes, /) -> SharedSecret:
+        """Raises ValueError unless 1 < peer_public < p - 1; RuntimeError if used before (RFC 7919 5.1)."""
+    @staticmethod
+    def respond(p: bytes, g: bytes, peer_public: bytes, /) -> tuple[int, bytes, SharedSecret]:
+        """Client side in one step: check the server's parameters, make a key, agree.
+
+        Gives:    (code of the group, or 0 for a group of RFC 3526; our dh_Yc; the secret without its leading zeros,
+                  as RFC 5246 8.1.2 has it).
+        Raises:   ValueError, which says what is wrong: a group that is neither of RFC 7919 nor a 2,048 to 8,192 bit one
+                  of RFC 3526, or a public value outside 1 < y < p - 1.
+        """
+
+def dhe_group(p: bytes, g: bytes, /) -> tuple[int, str, int]:
+    """(code or 0, name, bits) of known parameters: (0x0100, "ffdhe2048", 2048), (0, "modp2048", 2048).
+
+    Raises ValueError for others.
+    """
 
 @final
 class Psk:
@@ -339,7 +421,7 @@ def post_handshake_finished_mac(layer: RecordLayer, own: bool, transcript: Trans
 
 @final
 class MainSecret12:
-    """Main secret of one TLS 1.2 connection, and the keys of both directions until they are installed."""
+    """Main secret of one connection of TLS 1.2 or before, and the keys of both directions until they are installed."""
 
     @staticmethod
     def derive(
@@ -349,9 +431,16 @@ class MainSecret12:
         server_random: bytes,
         session_hash: bytes | None,
         key_log: KeyLog | None,
+        version: int = 0x0303,
+        encrypt_then_mac: bool = False,
         /,
     ) -> MainSecret12:
-        """With a session hash the extended main secret (RFC 7627), without it that of RFC 5246. `shared` is used up."""
+        """With a session hash the extended main secret (RFC 7627), without it that of RFC 5246. `shared` is used up.
+
+        Takes:    version: 0x0301 to 0x0303, which chooses the PRF and the kind of IV; encrypt_then_mac: RFC 7366 was
+                  negotiated; for CBC suites alone.
+        Raises:   ValueError where the suite is not one of SUITES12 or SUITES_LEGACY, or needs TLS 1.2.
+        """
 
     def change_write(self, layer: RecordLayer, /) -> None:
         """Queue change_cipher_spec and change to our keys."""
@@ -379,3 +468,6 @@ def aead_limit(provider: str, suite: int, octets: int, rounds: int, open: bool, 
 
 SUITES: Final[tuple[int, ...]]
 SUITES12: Final[tuple[int, ...]]
+"""TLS 1.2 suites with ECDHE and an AEAD."""
+SUITES_LEGACY: Final[tuple[int, ...]]
+"""Every other suite that this build can protect records of TLS 1.0 to 1.2 with: CBC, NULL, and AEADs without ECDHE."""

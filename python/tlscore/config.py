@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tlscore.certs.watch import IdentityFile
     from tlscore.connection import Connection
     from tlscore.handshake.hello_info import ClientHelloInfo
+    from tlscore.legacy import Legacy
 
     AnyIdentity = Identity | IdentityFile
     # Plain functions, or such as give something to await: an `async def`.
@@ -55,7 +56,8 @@ class ClientConfig(Config, kw_only=True):
               handshake is complete only when the server has shown that it took ours. identities: an IdentityFile
               follows its files. authorize: called with the PeerIdentity of a server that owns its verified certificate,
               plain or async; anything but True, and an exception, is access_denied. on_reject="silent" closes without
-              an alert where the peer's version is refused.
+              an alert where the peer's version is refused. legacy: what of the past is allowed instead of `versions`
+              and `suites`: see tlscore.legacy.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -102,6 +104,7 @@ class ClientConfig(Config, kw_only=True):
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
         on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
+        legacy: Legacy | None = None,
         **unknown: Never,
     ) -> None:
         given = dict(locals())
@@ -184,11 +187,14 @@ class ClientConfig(Config, kw_only=True):
 
         Takes:    server_name: DNS name or IP address of the server: sent (DNS names only) and checked. verify_as: the
                   name to check, where it differs from the name to send.
-        Raises:   ConfigError if a name is missing or is none, or the key_log file cannot be opened.
+        Raises:   ConfigError if a name is missing or is none, the key_log file cannot be opened, or `legacy` has
+                  expired.
         """
         from tlscore.certs.names import ServerName
         from tlscore.connection import Connection
 
+        if self.legacy is not None:
+            self.legacy.check_expiry(self.clock)
         if server_name is None and verify_as is None and isinstance(self.authentication, VerifyServer):
             raise ConfigError(
                 "no server_name was given, so nobody could check whose certificate the server shows",
@@ -220,7 +226,8 @@ class ServerConfig(Config, kw_only=True):
               identity, or None for the usual choice. authorize: called with the PeerIdentity of a client that owns its
               verified certificate; anything but True is access_denied. confirm_client_auth: tell clients at once that
               their certificate was taken. Both functions may be async; in both an exception ends the handshake.
-              on_reject="silent": close without an alert where the client's versions are refused.
+              on_reject="silent": close without an alert where the client's versions are refused. legacy: what of the
+              past is allowed instead of `versions` and `suites`: see tlscore.legacy.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -273,6 +280,7 @@ class ServerConfig(Config, kw_only=True):
         clock: Callable[[], datetime] | None = None,
         interpreter_release_threshold: int = defaults.RELEASE_THRESHOLD_OCTETS,
         on_reject: Literal["alert", "silent"] = defaults.ON_REJECT,
+        legacy: Legacy | None = None,
         **unknown: Never,
     ) -> None:
         given = dict(locals())
@@ -380,11 +388,14 @@ class ServerConfig(Config, kw_only=True):
 
         Takes:    cookie_context: with hello_retry_cookie, what cookies are bound to, such as the client's address: the
                   second ClientHello counts only on a connection with the same context.
-        Raises:   ConfigError if the key_log file cannot be opened, or cookie_context is not bytes.
+        Raises:   ConfigError if the key_log file cannot be opened, cookie_context is not bytes, or `legacy` has
+                  expired.
         Source:   RFC 9846 section 4.3.2.
         """
         from tlscore.connection import Connection
 
+        if self.legacy is not None:
+            self.legacy.check_expiry(self.clock)
         settings.instance("cookie_context", cookie_context, bytes, 'give octets, such as b"192.0.2.1"')
         return Connection(False, self, cookie_context=cookie_context)
 

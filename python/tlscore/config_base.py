@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tlscore.certs.policy import CertificatePolicy
     from tlscore.certs.revocation.policy import Revocation
     from tlscore.certs.watch import IdentityFile
+    from tlscore.legacy import Legacy
 
     AnyIdentity = Identity | IdentityFile
 
@@ -69,6 +70,7 @@ class Config(Record, kw_only=True):
     clock: Callable[[], datetime] | None
     interpreter_release_threshold: int
     on_reject: Literal["alert", "silent"]
+    legacy: Legacy | None
 
     # What the handshake prepares once for a configuration; no field, so neither compared nor pickled.
     __slots__ = ("_cache",)
@@ -87,7 +89,13 @@ class Config(Record, kw_only=True):
         """What the policy says, each part replaced where the caller gave one."""
         policy: Policy = policies.DEFAULT if given["policy"] is None else given["policy"]
         settings.instance("policy", policy, Policy, "take one from tlscore.policies, such as policies.DEFAULT")
-        chosen: dict[str, Any] = {"policy": policy}
+        wanted = given["certificate_policy"]
+        judged = policy.certificate_policy if wanted is None else _certificate_policy(wanted)
+        if given["legacy"] is not None:
+            from tlscore import legacy
+
+            return {**legacy.policy_values(given, policy), "certificate_policy": judged}
+        chosen: dict[str, Any] = {"policy": policy, "certificate_policy": judged}
         chosen["versions"] = settings.versions(
             policy.versions if given["versions"] is None else given["versions"], policies.IMPLEMENTED_VERSIONS
         )
@@ -104,8 +112,6 @@ class Config(Record, kw_only=True):
             # Without cert_schemes the extension is not sent, and `schemes` speaks for certificates too (RFC 9846
             # 4.3.3).
             chosen[field] = settings.codes(field, value, registry, implemented, empty=field == "cert_schemes")
-        wanted = given["certificate_policy"]
-        chosen["certificate_policy"] = policy.certificate_policy if wanted is None else _certificate_policy(wanted)
         version_lists.settle(chosen, frozenset(field for field in _POLICY_FIELDS if given[field] is not None))
         chosen["key_shares"] = settings.key_shares(
             given["key_shares"], chosen["groups"], policy.key_shares, chosen["versions"]
@@ -143,6 +149,7 @@ class Config(Record, kw_only=True):
                 "interpreter_release_threshold", threshold, 0, 2**31 - 1
             ),
             "on_reject": settings.choice("on_reject", given["on_reject"], ("alert", "silent")),
+            "legacy": given["legacy"],
         }
 
     @property
@@ -161,6 +168,10 @@ class Config(Record, kw_only=True):
         return min((one.days_to_expiry(moment) for one in identities), default=None)
 
     def _fill(self, values: dict[str, Any]) -> None:
+        if values["legacy"] is not None:
+            from tlscore import legacy
+
+            legacy.admit(values, type(self).__name__)
         Record.__init__(self, **values)
         object.__setattr__(self, "_cache", None)
 
@@ -181,6 +192,10 @@ class Config(Record, kw_only=True):
                 or (field == "key_shares" and ("groups" in changes or "versions" in changes))
             ):
                 kept[field] = None
+        if self.legacy is not None or "legacy" in changes:
+            # The tier names versions and suites, and what follows from them.
+            renewed = "legacy" in changes or "policy" in changes
+            kept |= dict.fromkeys(("versions", "suites", "key_shares", *(("groups", "schemes") if renewed else ())))
         return type(self)(**{**kept, **changes})
 
     def __reduce__(self) -> tuple[Any, ...]:

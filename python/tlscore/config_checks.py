@@ -161,6 +161,10 @@ def server_identities(values: dict[str, Any]) -> tuple[AnyIdentity, ...]:
             remedy='add identity=Identity.load("chain.pem", "key.pem")',
             code="TLS-CONFIG-NO_IDENTITY",
         )
+    if values["legacy"] is not None:
+        from tlscore import legacy
+
+        return legacy.server_identities(values, identities)
     makes = {scheme for one in identities for scheme in _makes(one.current, values["versions"])}
     if makes.isdisjoint(values["schemes"]):
         raise ConfigError(

@@ -15,11 +15,9 @@ from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
 from tlscore.handshake import client_end13, machine  # noqa: F401  # fills its part of the table
 from tlscore.handshake.alerts12 import is_warning
-from tlscore.handshake.client13 import send_client_hello
-from tlscore.handshake.hellos13 import ExpectClientHello
+from tlscore.handshake.facts import suite_name
 from tlscore.handshake.machine import Closed, State
 from tlscore.handshake.output import Output, keep_event
-from tlscore.handshake.plans import client_plan, server_plan
 from tlscore.handshake.post_handshake import (
     ExpectLateCertificateVerify,
     ExpectLateFinished,
@@ -28,7 +26,8 @@ from tlscore.handshake.post_handshake import (
 )
 from tlscore.handshake.record_errors import REMEDIES, SSLV2_HELLO, eof_remedy, record_error
 from tlscore.handshake.settling import SettledHandshake
-from tlscore.iana import AlertDescription, AlertLevel, CipherSuite, NamedGroup, ProtocolVersion
+from tlscore.handshake.starting import start_client, start_server
+from tlscore.iana import AlertDescription, AlertLevel, ProtocolVersion
 
 if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
@@ -80,17 +79,9 @@ class Connection(SettledHandshake):
         self._out: Output | None = Output(self, self._trace, self._events)
         self._state: State = _CLOSED
         if is_client:
-            plan = client_plan(cast("ClientConfig", config))
-            plan.prepare(self)
-            self._state = send_client_hello(plan, name, reference, self._out)
+            self._state = start_client(cast("ClientConfig", config), name, reference, self._out)
         else:
-            server = server_plan(cast("ServerConfig", config))
-            server.prepare(self)
-            if server.cookie_key is not None:
-                # RFC 9846 4.3.2: "it may receive an unprotected record of type change_cipher_spec between the first and
-                # second ClientHello [...]. Servers operating statelessly MUST ignore these records."
-                self._expect_change_cipher_spec(True)
-            self._state = ExpectClientHello(server, cookie_context)
+            self._state = start_server(cast("ServerConfig", config), cookie_context, self._out)
         del self._out.layer
 
     @property
@@ -237,7 +228,7 @@ class Connection(SettledHandshake):
         assert outcome is not None
         if kind == "tls-exporter":
             return outcome.export(*_EXPORTER_BINDING)
-        if kind == "tls-unique" and outcome.version == ProtocolVersion.TLS12:
+        if kind == "tls-unique" and outcome.version != ProtocolVersion.TLS13:
             return outcome.unique()
         if kind != "tls-server-end-point":
             raise errors.UsageError(
@@ -247,8 +238,9 @@ class Connection(SettledHandshake):
             )
         from tlscore.certs.end_point import server_end_point
 
-        leaf = self.peer_chain[0] if self.role == "client" else outcome.own_leaf
-        assert leaf is not None
+        leaf = next(iter(self.peer_chain), None) if self.role == "client" else outcome.own_leaf
+        if leaf is None:
+            raise errors.UsageError("an anonymous server has no certificate", section="RFC 5929 4.1")
         return server_end_point(leaf)
 
     # -- hooks that the record layer calls -----------------------------------------------------------------------------
@@ -352,7 +344,7 @@ class Connection(SettledHandshake):
         outcome = self._outcome
         assert outcome is not None
         chain, alpn = outcome.chain, outcome.alpn
-        suite, group = CipherSuite.name_of(outcome.suite), NamedGroup.name_of(outcome.group)
+        suite, group = suite_name(outcome.suite), self.group or ""
         authenticated = chain is not None and chain.authenticated
         keep_event(self._events, HandshakeCompleted(str(self.version), suite, group, alpn, chain, authenticated))
 

@@ -21,7 +21,8 @@ class HandshakeCompleted(Event):
     """Both Finished messages are verified; application data may flow.
 
     `authenticated` is True only if the peer's certificate was verified; `peer_identity` is None where the peer showed
-    no certificate, and is made from `chain` when it is asked for.
+    no certificate, and is made from `chain` when it is asked for. `group` is empty where the legacy tier exchanged keys
+    by RSA, or in a finite field without a name.
     """
 
     version: str

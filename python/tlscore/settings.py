@@ -125,6 +125,8 @@ def _code(field: str, member: object, registry: type[Registry], implemented: tup
         raise ConfigError(
             f"{field} holds {type(member).__name__}", remedy=f'give IANA names such as "{names[0]}", or codes'
         )
+    if code not in implemented and field == "suites":
+        _refuse_legacy(code)
     if code not in implemented:
         raise ConfigError(
             f"{field} names {registry.name_of(code)}, which belongs to no version that is enabled or is not "
@@ -133,6 +135,19 @@ def _code(field: str, member: object, registry: type[Registry], implemented: tup
             code="TLS-CONFIG-NOT_AVAILABLE",
         )
     return code
+
+
+def _refuse_legacy(code: int) -> None:
+    """Say where a suite of the legacy tier belongs."""
+    from tlscore import suites
+
+    found = next((one for one in suites.all_suites() if one.code == code and one.status == "legacy"), None)
+    if found is not None:
+        raise ConfigError(
+            f"suites names {found.name}, which is of the legacy tier: {found.why}",
+            remedy="leave it out; for a peer that has nothing else see tlscore.legacy",
+            code="TLS-CONFIG-NOT_AVAILABLE",
+        )
 
 
 def _code_for_other_name(field: str, member: str, names: tuple[str, ...]) -> int:
@@ -166,7 +181,8 @@ def versions(value: object, implemented: tuple[int, ...]) -> tuple[int, ...]:
         if code is None and member in _OLD_VERSIONS:
             raise ConfigError(
                 f"versions names {member}, which must not be negotiated any more",
-                remedy='give "1.3" or "1.2"',
+                remedy='give "1.3" or "1.2"'
+                + ("" if member.startswith("SSL") else "; for a peer that has nothing else see tlscore.legacy"),
                 section="RFC 9846 E.5",
                 code="TLS-CONFIG-FORBIDDEN_VERSION",
             )

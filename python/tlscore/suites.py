@@ -169,6 +169,12 @@ def find(name: str) -> Suite | None:
     return _BY_NAME.get(name)
 
 
+def name_of(code: int) -> str:
+    """The IANA name of a code, also of the signalling ones; a code that nobody has is shown as it is."""
+    known = _by_code().get(code)
+    return known.name if known is not None else CipherSuite.name_of(code)
+
+
 def to_openssl(iana_name: str) -> str | None:
     """OpenSSL's name of a suite; None where OpenSSL never had the suite."""
     return suite(iana_name).openssl_name

@@ -35,6 +35,7 @@ SERVER_CHECKED_FINISHED: Final = 22
 CLIENT_CHECKED_FINISHED: Final = 23
 ESTABLISHED: Final = 24
 PEER_NOT_VERIFIED: Final = 25
+SERVER_SENT_SHARE: Final = 26
 
 STEPS: Final[tuple[TraceStep, ...]] = (
     (2, "TLS is requested"),
@@ -63,6 +64,7 @@ STEPS: Final[tuple[TraceStep, ...]] = (
     (21, "the client has verified the server's Finished"),
     (22, "the session is established"),
     (13, "the peer's certificate is NOT verified: the configuration says so"),
+    (10, "the server sends its key share, which nobody signed"),
 )
 STEP_OF: Final[tuple[int, ...]] = tuple(step for step, _ in STEPS)
 

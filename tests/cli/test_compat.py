@@ -104,6 +104,55 @@ def test_versions_that_are_not_on_the_wire_do_not_connect(folder: Path, version:
     assert found.change == "let both ends accept TLSv1.2 or newer"
 
 
+LEGACY = '[legacy]\nreason = "a press"\nversions = ["1.1", "1.2"]\nsuites = ["TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"]\n'
+RSA = 'certificate = "rsa.pem"\nkey = "rsa.key"\n'
+
+
+def test_two_ends_of_the_legacy_tier_connect(folder: Path) -> None:
+    """C2, C3: the tier negotiates by number, in the real handshake; nobody is warned of configurations that only
+    compat builds."""
+    found = verdict(folder, CLIENT + LEGACY.replace(', "1.2"', ""), RSA + LEGACY)
+    assert (found.connects, found.version) == (True, "TLSv1.1")
+    assert found.suite == "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"
+    assert found.rule["how"] == "number"
+    assert found.server_certificate.startswith("verified")
+
+
+def test_legacy_tier_takes_a_cipher_string(folder: Path) -> None:
+    text = '[legacy]\nreason = "a press"\nversions = ["1.1"]\ncipher_string = "ECDHE-RSA-AES128-SHA:@STRENGTH"\n'
+    found = verdict(folder, CLIENT + text, RSA + LEGACY)
+    assert (found.connects, found.suite) == (True, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA")
+
+
+def test_legacy_tier_meets_a_default_end(folder: Path) -> None:
+    newer = LEGACY.replace("AES_128_CBC_SHA", "AES_128_GCM_SHA256").replace('"1.1", ', "")
+    assert verdict(folder, CLIENT, RSA + newer).version == "TLSv1.2"
+    found = verdict(folder, CLIENT + LEGACY, RSA + 'versions = "1.3"\n')
+    assert (found.connects, found.dropped_by, found.alert) == (False, "server", "protocol_version")
+    found = verdict(folder, CLIENT + LEGACY, RSA)
+    assert (found.connects, found.code) == (False, "TLS-NO_COMMON_SUITE")
+    found = verdict(folder, 'versions = "1.1"\n', RSA + LEGACY)
+    assert (found.connects, found.version) == (False, "TLSv1.1")
+    assert found.cause is not None
+    assert "[legacy] at both ends" in found.cause
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('versions = "1.2"\n' + LEGACY, "versions is given beside legacy"),
+        ("legacy = true\n", "legacy is no table"),
+        (LEGACY.replace("a press", ""), "got no reason"),
+        (LEGACY + "no_encryption = true\n", "no_encryption"),
+        (LEGACY + "expires = 2020-01-01\n", "expired"),
+        (LEGACY.replace('"1.1", ', '"1.3", '), "never in one configuration"),
+    ],
+)
+def test_wrong_legacy_is_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str], text: str, said: str) -> None:
+    assert main(["compat", *write(folder, text, RSA)]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_platform_policy_is_a_reason_of_its_own(folder: Path) -> None:
     client = 'versions = ["1.2", "1.1"]\navailable_versions = ["1.1"]\n'
     found = verdict(folder, client, 'versions = "1.2"\n')

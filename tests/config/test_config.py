@@ -180,7 +180,7 @@ BARE_SERVER: Callable[..., Any] = ServerConfig
         (SIMPLE, {"suites": ["TLS_AES_128_GCM_SHA265"]}, 'did you mean "TLS_AES_128_GCM_SHA256"'),
         (SIMPLE, {"suites": ["TLS_AES_128_GCM_SHA256"] * 2}, "names something twice"),
         (SIMPLE, {"suites": ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]}, r'TLS 1\.3 is enabled.*versions=\("1\.2",\)'),
-        (SIMPLE, {"suites": ["TLS_RSA_WITH_AES_128_GCM_SHA256"]}, "suites names .*is not implemented"),
+        (SIMPLE, {"suites": ["TLS_RSA_WITH_AES_128_GCM_SHA256"]}, "suites names .*is of the legacy tier"),
         (SIMPLE, {"suites": [0x1301, 0xC02F], "versions": "1.3"}, r"names TLS_ECDHE_RSA.*no version that is enabled"),
         (SIMPLE, {"suites": [0x1301], "versions": ("1.3", "1.2")}, r"TLS 1\.2 is enabled, and suites holds nothing"),
         (SIMPLE, {"groups": ["MLKEM768"], "versions": "1.2"}, r"groups names MLKEM768.*no version that is enabled"),

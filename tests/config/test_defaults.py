@@ -44,6 +44,7 @@ COMMON = {
     "clock": None,
     "interpreter_release_threshold": 131072,
     "on_reject": "alert",
+    "legacy": None,
 }
 CLIENT = {
     "authorize": None,

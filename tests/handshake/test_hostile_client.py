@@ -22,6 +22,7 @@ from tlscore.wire import (
     Finished,
     KeyShareClientHello,
     KeyShareEntry,
+    MaxFragmentLength,
     PreSharedKeyClientHello,
     PskIdentity,
     PskKeyExchangeModes,
@@ -142,8 +143,8 @@ def test_server_names_both_lists_of_versions(server_config):
     server, raw = server_config.replace(versions="1.3").connection(), RawClient()
     raw.hello(raw.hello_message(SupportedVersions((0x0303, 0x0302))))
     text = str(refuses(server, raw, errors.ProtocolVersionError))
-    assert "TLS12, TLS11" in text
-    assert "TLS13" in text
+    assert "TLSv1.2, TLSv1.1" in text
+    assert "TLSv1.3" in text
 
 
 def test_server_takes_a_client_that_knows_more(server_config):
@@ -479,3 +480,45 @@ def test_hello_without_extensions_block_is_an_old_client(server_config):
     octets = encode(ClientHello(0x0303, bytes(32), b"", (0xC02F,), b"\0", Extensions()))[:-2]
     raw.send(octets[:1] + (len(octets) - 4).to_bytes(3, "big") + octets[4:])
     refuses(server, raw, errors.ProtocolVersionError)
+
+
+# -- record sizes ------------------------------------------------------------------------------------------------------
+
+
+def lengths(wire):
+    """The lengths of the records of `wire`, by type."""
+    found, at = [], 0
+    while at < len(wire):
+        found.append((wire[at], int.from_bytes(wire[at + 3 : at + 5], "big")))
+        at += 5 + found[-1][1]
+    return found
+
+
+@pytest.mark.parametrize(("code", "octets"), [(1, 512), (2, 1024), (3, 2048), (4, 4096)])
+def test_max_fragment_length_is_honoured_in_tls13_too(server_config, code, octets):
+    """RFC 6066 4: the server answers in EncryptedExtensions, and MUST immediately begin fragmenting messages."""
+    server, raw = server_config.connection(), RawClient()
+    server.receive(raw.hello(raw.hello_message(MaxFragmentLength(code))).wire())
+    flight = server.data_to_send()
+    # Behind the content there are its type and the tag.
+    assert max(length for kind, length in lengths(flight) if kind == 23) <= octets + 17
+    found = raw.take_flight(flight)
+    assert found[0].extensions.get(MaxFragmentLength) == MaxFragmentLength(code)
+    server.receive(raw.finished().wire())
+    raw.complete()
+    server.events()
+    server.data_to_send()
+    server.write(bytes(3 * octets))
+    assert lengths(server.data_to_send()) == [(23, octets + 17)] * 3
+    raw.layer.write(bytes(octets + 1))
+    server.receive(raw.wire())
+    assert type(failure(server.read)) is errors.RecordOverflow
+
+
+def test_record_size_limit_goes_before_max_fragment_length_in_tls13(server_config):
+    """RFC 8449 5: a server that knows record_size_limit MUST ignore max_fragment_length beside it."""
+    server, raw = server_config.connection(), RawClient()
+    server.receive(raw.hello(raw.hello_message(MaxFragmentLength(1), RecordSizeLimit(2000))).wire())
+    (extensions, *_) = raw.take_flight(server.data_to_send())
+    assert MaxFragmentLength not in extensions.extensions
+    assert RecordSizeLimit in extensions.extensions

@@ -125,8 +125,8 @@ def test_client_names_the_version_of_an_old_server(client_config, issued):
     raw = RawServer(issued, client)
     raw.send(raw.hello_message(cipher_suite=0xC02F, extensions=Extensions([UnknownExtension(0xFF01, b"\0")])))
     text = str(refuses(client, raw, errors.ProtocolVersionError))
-    assert "TLS12" in text
-    assert "TLS13" in text
+    assert "TLSv1.2" in text
+    assert "TLSv1.3" in text
 
 
 def test_sentinel_in_a_tls13_server_hello_means_nothing(client, issued):

@@ -40,8 +40,13 @@ def test_graph_has_no_faults():
     assert machine.faults() == []
 
 
+def default_states():
+    """Those that a configuration without the legacy tier can reach; tests of that tier may have loaded its own."""
+    return [state for state in machine.states() if state.version in (ProtocolVersion.TLS13, ProtocolVersion.TLS12)]
+
+
 def test_only_connected_states_stay():
-    terminal = {state.__name__ for state in machine.states() if state.terminal}
+    terminal = {state.__name__ for state in default_states() if state.terminal}
     assert terminal == {"ClientConnected", "ServerConnected", "ClientConnected12", "ServerConnected12"}
 
 
@@ -58,7 +63,7 @@ def test_every_way_to_a_connected_state_passes_certificate_verify_and_finished()
                 for target in targets:
                     yield from paths(target, seen if message is Settled else (*seen, message))
 
-    for initial in (state for state in machine.states() if state.initial):
+    for initial in (state for state in default_states() if state.initial):
         found = list(paths(initial, ()))
         assert found
         for path in found:

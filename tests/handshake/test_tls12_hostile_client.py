@@ -74,7 +74,7 @@ def test_honest_raw_client_is_accepted(server):
     ("fields", "expected"),
     [
         ({"legacy_version": 0x0302}, errors.ProtocolVersionError),
-        ({"legacy_version": 0x0300}, errors.ProtocolVersionError),
+        ({"legacy_version": 0x0300}, errors.ForbiddenProtocol),
         # RFC 5246 7.4.1.2: "This vector MUST contain [...] CompressionMethod.null."
         ({"legacy_compression_methods": b"\1"}, errors.IllegalParameter),
         ({"cipher_suites": (0x1301, 0xC009, 0x009C)}, errors.HandshakeFailure),

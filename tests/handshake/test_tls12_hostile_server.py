@@ -73,7 +73,7 @@ def test_honest_raw_server_is_accepted(client, issued):
     ("fields", "expected"),
     [
         ({"server_version": 0x0302}, errors.ProtocolVersionError),
-        ({"server_version": 0x0300}, errors.ProtocolVersionError),
+        ({"server_version": 0x0300}, errors.ForbiddenProtocol),
         ({"server_version": 0x0304}, errors.ProtocolVersionError),
         # RFC 5246 7.4.1.3: a suite "from the list in ClientHello.cipher_suites"
         ({"cipher_suite": 0xC0AC}, errors.IllegalParameter),
@@ -96,8 +96,8 @@ def test_client_names_both_versions(client, issued):
     raw = RawServer12(issued, client)
     raw.send(raw.hello_message(server_version=0x0302))
     text = str(refuses(client, raw, errors.ProtocolVersionError))
-    assert "TLS11" in text
-    assert "TLS12" in text
+    assert "TLSv1.1" in text
+    assert "TLSv1.2" in text
 
 
 def test_session_id_of_ours_in_the_answer_is_a_resumption_that_nobody_offered(client_config, issued):

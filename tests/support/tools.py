@@ -5,9 +5,11 @@ promised to install it, and a skip would hide that nothing was compared. On anyb
 and the reason says what to install. Vectors live beside the repository; they are always optional.
 """
 
+import importlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ PACKAGES = {
     "gnutls-serv": "gnutls-bin",
     "curl": "curl",
     "cargo": "cargo",
+    "valgrind": "valgrind",
 }
 
 
@@ -35,6 +38,17 @@ def require_tool(name: str) -> str:
     if path is not None:
         return path
     reason = f"the program {name} is not installed (Debian package: {PACKAGES.get(name, name)})"
+    if in_ci():
+        pytest.fail(f"{reason}; CI must install it", pytrace=False)
+    pytest.skip(reason)
+
+
+def require_package(name: str) -> Any:
+    """The module `name` of another project, from the `test` extra; fails in CI and skips elsewhere without it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        reason = f"the Python package of {name} is not installed: pip install tlscore[test]"
     if in_ci():
         pytest.fail(f"{reason}; CI must install it", pytrace=False)
     pytest.skip(reason)

@@ -19,6 +19,7 @@ from tlscore.versions import VersionSetting
 if TYPE_CHECKING:
     from tlscore import ClientConfig, Identity, ServerConfig, TrustStore
     from tlscore.cli.stand_in import StandIns
+    from tlscore.legacy import Legacy
 
 Role = Literal["client", "server"]
 
@@ -33,7 +34,8 @@ _COMMON = (
     "require_extended_main_secret",
 )
 _OWN = {"client": ("key_shares", "send_certificate_authorities"), "server": ("advertise_cas", "strict_sni", "prefer")}
-_SPECIAL = ("versions", "sec_protocol", "available_versions", "supported_versions", "suites", "cipher_string", "policy")
+_VERSIONS = ("versions", "sec_protocol", "available_versions", "suites", "cipher_string")
+_SPECIAL = (*_VERSIONS, "supported_versions", "policy", "legacy")
 _IDENTITY = ("certificate", "key", "password", "identities")
 _TRUST = {"client": ("trust", "server_name", "verify_as"), "server": ("client_trust", "client_auth")}
 _POLICIES = {policy.name: policy for policy in policies.ALL}
@@ -58,11 +60,38 @@ class Side:
             if name not in known:
                 raise unknown_keyword(f"{path}: the description of a {role}", name, known)
         self.certificates = self._certificates()
+        self.legacy = self._legacy()
         self.setting = self._setting()
+
+    def _legacy(self) -> Legacy | None:
+        """The tier that the file allows, with its own versions and suites; None where it allows none."""
+        if "legacy" not in self.table:
+            return None
+        from tlscore.legacy import Legacy, suites_for
+
+        given = self.table["legacy"]
+        if not isinstance(given, dict):
+            raise ConfigError(f"{self.path}: legacy is no table", remedy='write [legacy] and reason = "..."')
+        beside = next((name for name in _VERSIONS if name in self.table), None)
+        if beside is not None:
+            raise ConfigError(
+                f"{self.path}: {beside} is given beside legacy, which names its own versions and suites",
+                remedy="move it into [legacy]",
+            )
+        known = (*(name for name in Legacy._fields if name != "no_encryption"), "cipher_string")
+        for name in given:
+            if name not in known:
+                raise unknown_keyword(f"{self.path}: [legacy]", name, known)
+        wanted = {"reason": "", **given}
+        if "cipher_string" in wanted:
+            wanted["suites"] = suites_for(wanted.pop("cipher_string"))
+        return Legacy(**wanted)
 
     def _setting(self) -> VersionSetting | None:
         """What the file says about versions; None where it says nothing."""
         table = self.table
+        if self.legacy is not None:
+            return VersionSetting.compatibility(*self.legacy.versions, on_reject=table.get("on_reject", "alert"))
         available = table.get("available_versions")
         options: dict[str, Any] = {} if available is None else {"available": available}
         if "versions" in table and "sec_protocol" in table:
@@ -80,15 +109,19 @@ class Side:
     @property
     def version_source(self) -> str:
         """The line that decides about versions."""
-        for key in ("sec_protocol", "versions", "available_versions", "suites", "cipher_string", "policy"):
+        for key in ("legacy", "sec_protocol", "versions", "available_versions", "suites", "cipher_string", "policy"):
             if key in self.table:
                 return f"{key} in {self.path.name}"
         return "the default policy"
 
     @property
     def knows_extension(self) -> bool:
-        """Whether this end knows supported_versions, as everybody does who knows TLS 1.3."""
-        return bool(self.table.get("supported_versions", True))
+        """Whether this end knows supported_versions, as everybody does who knows TLS 1.3.
+
+        Servers of the legacy tier read it, clients of the tier do not send it.
+        """
+        sends_none = self.legacy is not None and self.role == "client"
+        return bool(self.table.get("supported_versions", not sends_none))
 
     def _certificates(self) -> tuple[Certificate, ...]:
         from tlscore.certs.identity import Identity
@@ -136,6 +169,8 @@ class Side:
             if table["policy"] not in _POLICIES:
                 raise unknown_keyword("the list of policies", str(table["policy"]), tuple(_POLICIES))
             given["policy"] = _POLICIES[table["policy"]]
+        if self.legacy is not None:
+            return {**given, "legacy": self.legacy}
         if versions is not None:
             given["versions"] = versions
         if "cipher_string" in table:

@@ -9,7 +9,7 @@ tlscore.certs.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from tlscore import trace
 from tlscore.certs import signatures, verify
@@ -24,7 +24,7 @@ from tlscore.errors import (
     TlsError,
     escape,
 )
-from tlscore.handshake.proofs import FinishedVerified, SignatureVerified
+from tlscore.handshake.proofs import FinishedVerified, KeyTransported, SignatureVerified
 from tlscore.iana import SignatureScheme
 from tlscore.pending import Answer, Pending, ask
 from tlscore.wire import CertificateStatus
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tlscore.wire.messages13 import CertificateEntry, CertificateVerify, Finished
 
 Role = Literal["client", "server"]
+_Owner = TypeVar("_Owner", SignatureVerified, KeyTransported)
 
 # RFC 9846 4.5.2: 64 octets 0x20, the context string, a zero octet.
 _SIGNED_BY = {
@@ -175,8 +176,8 @@ def _check_scheme(chain: "ChainVerified", scheme: int, offered: Sequence[int]) -
 
 
 def authorized(
-    config: "ClientConfig | ServerConfig", peer: SignatureVerified
-) -> SignatureVerified | Pending[SignatureVerified]:
+    config: "ClientConfig | ServerConfig", peer: _Owner
+) -> _Owner | Pending[_Owner]:
     """Ask the configuration's `authorize` about a peer that owns the key of its verified certificate.
 
     Raises:   AccessDenied for every answer but True, and for every exception: nothing that goes wrong is consent.
@@ -187,7 +188,7 @@ def authorized(
     return ask(partial(_consent, role, peer), config.authorize, peer.chain.identity)
 
 
-def _consent(role: Role, peer: SignatureVerified, answered: Answer) -> SignatureVerified:
+def _consent(role: Role, peer: _Owner, answered: Answer) -> _Owner:
     failure: Exception | None = None
     answer: object = None
     try:

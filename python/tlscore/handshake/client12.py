@@ -207,14 +207,14 @@ def on_server_hello(
     out.receive(transcript)
     selected = message.extensions.get(Alpn)
     alpn = selected_protocol(hello.plan, selected) if selected is not None else None
-    _limit_records(context, message.extensions, out)
+    limit_records(context, message.extensions, out)
     out.step(trace.CLIENT_ACCEPTED)
     randoms = (hello.random, message.random)
     stapled = StatusRequestServerHello in message.extensions
     return ExpectCertificate12(Agreed12(context, message.cipher_suite, alpn, extended, stapled, randoms, transcript))
 
 
-def _limit_records(context: Context, extensions: Extensions, out: Output) -> None:
+def limit_records(context: Context, extensions: Extensions, out: Output) -> None:
     limit = extensions.get(RecordSizeLimit)
     if limit is not None:
         own = context.hello.plan.config.record_size_limit or FULL_RECORD

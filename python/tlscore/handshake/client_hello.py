@@ -72,7 +72,7 @@ def encode(hello: Hello, blocks: tuple[Block, ...]) -> bytes:
     extensions = b"".join([data for _, data in blocks])
     body = b"".join(
         (
-            b"\x03\x03",
+            hello.plan.number,
             hello.random,
             bytes((len(session_id),)),
             session_id,

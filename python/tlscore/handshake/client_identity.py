@@ -5,6 +5,7 @@ an empty Certificate, and the reasons (what was asked for, and one for each iden
 later why the server refused.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tlscore.errors import IllegalParameter, MissingExtension, escape
@@ -71,9 +72,12 @@ def read_request(request: CertificateRequest) -> Wanted:
     )
 
 
-def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | str":
+def choose(
+    config: "ClientConfig", wanted: Wanted, scheme_of: "Callable[[Identity], int | None] | None" = None
+) -> "tuple[Identity, int] | str":
     """The identity to show and the scheme to sign with; or the reason why there is none.
 
+    Takes:    scheme_of: what an identity would sign with, where that does not follow from `wanted`: the legacy tier.
     Of several that fit, one whose chain the server can check comes first; one that is valid today comes before one
     that is not. An expired one alone is shown all the same, since the server decides and our clock may be wrong.
     """
@@ -87,7 +91,7 @@ def choose(config: "ClientConfig", wanted: Wanted) -> "tuple[Identity, int] | st
     if len(numbered) > 1:
         numbered.sort(key=lambda one: not one[1].is_verifiable_with(wanted.cert_schemes))
     for number, identity in numbered:
-        scheme = _scheme(config, identity, wanted)
+        scheme = _scheme(config, identity, wanted) if scheme_of is None else scheme_of(identity)
         reason = _misfit(identity, scheme, wanted)
         if reason is None and scheme is not None:
             if len(identities) == 1 or identity.days_to_expiry(now(config)) >= 0:

@@ -22,7 +22,30 @@ if TYPE_CHECKING:
     from tlscore.report import ConnectionReport
 
 
-_VERSIONS = {ProtocolVersion.TLS13: "TLSv1.3", ProtocolVersion.TLS12: "TLSv1.2"}
+_VERSIONS = {
+    ProtocolVersion.TLS13: "TLSv1.3",
+    ProtocolVersion.TLS12: "TLSv1.2",
+    ProtocolVersion.TLS11: "TLSv1.1",
+    ProtocolVersion.TLS10: "TLSv1.0",
+}
+
+
+# MD5 with SHA-1 by an RSA key, in TLS 1.0 and 1.1: it has no code point (certs/legacy_signatures.py).
+_RSA_MD5_SHA1 = 0xFF01
+
+
+def suite_name(code: int) -> str:
+    """The IANA name of a suite, also of those that only the legacy tier has."""
+    name = CipherSuite.name_of(code)
+    if not name.startswith("0x"):
+        return name
+    from tlscore.suites import name_of
+
+    return name_of(code)
+
+
+def _scheme_name(code: int) -> str:
+    return "rsa_pkcs1_md5_sha1" if code == _RSA_MD5_SHA1 else SignatureScheme.name_of(code)
 
 
 class ConnectionFacts(RecordLayer):
@@ -59,27 +82,27 @@ class ConnectionFacts(RecordLayer):
     def suite(self) -> str | None:
         """IANA name of the cipher suite."""
         outcome = self._outcome
-        return CipherSuite.name_of(outcome.suite) if outcome is not None else None
+        return suite_name(outcome.suite) if outcome is not None else None
 
     @property
     def group(self) -> str | None:
-        """IANA name of the group of the key exchange."""
+        """IANA name of the group of the key exchange; None where the legacy tier uses one without a name, or none."""
         outcome = self._outcome
-        return NamedGroup.name_of(outcome.group) if outcome is not None else None
+        return NamedGroup.name_of(outcome.group) if outcome is not None and outcome.group else None
 
     @property
     def peer_scheme(self) -> str | None:
         """IANA name of the scheme that the peer signed with."""
         outcome = self._outcome
         peer = outcome.peer if outcome is not None else None
-        return SignatureScheme.name_of(peer.scheme) if isinstance(peer, SignatureVerified) else None
+        return _scheme_name(peer.scheme) if isinstance(peer, SignatureVerified) else None
 
     @property
     def own_scheme(self) -> str | None:
         """IANA name of the scheme that we signed with."""
         outcome = self._outcome
         scheme = outcome.own_scheme if outcome is not None else None
-        return SignatureScheme.name_of(scheme) if scheme is not None else None
+        return _scheme_name(scheme) if scheme is not None else None
 
     @property
     def peer_identity(self) -> "PeerIdentity | None":

@@ -36,6 +36,10 @@ class State(Record):
     waits: ClassVar[bool] = False
     ignored: ClassVar[bytes] = b""
 
+    def take_other(self, raw: bytes, out: "Output") -> "State":
+        """Take what no entry of the table is about: the legacy tier knows a ClientHello of another format."""
+        raise unexpected(self, f"a handshake message of type {HandshakeType.name_of(raw[0])}")
+
 
 class Closed(State):
     """After a failure: nothing leads out of it."""
@@ -112,7 +116,7 @@ def step(state: State, raw: bytes, out: "Output") -> State:
     if raw == kind.ignored:
         return state
     if raw[0] not in _EXPECTED.get(kind, ()):
-        raise unexpected(state, f"a handshake message of type {HandshakeType.name_of(raw[0])}")
+        return state.take_other(raw, out)
     out.raw = raw
     message = decode(raw, kind.version)
     handler = TRANSITIONS.get((kind, type(message)))
@@ -138,7 +142,7 @@ def expected_text(state: State) -> str:
 
 def _name(message: type[Message]) -> str:
     """A message as the RFCs call it."""
-    return message.__name__.removesuffix("12")
+    return message.__name__.removesuffix("12").removesuffix("Body")
 
 
 def states() -> tuple[type[State], ...]:

@@ -41,6 +41,7 @@ from tlscore.wire import (
     EarlyDataIndication,
     KeyShareClientHello,
     KeyShareEntry,
+    MaxFragmentLength,
     PreSharedKeyClientHello,
     PskKeyExchangeModes,
     RecordSizeLimit,
@@ -97,6 +98,20 @@ def listed(name_of: Callable[[int], str], codes: Iterable[int]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "nothing"
 
 
+def listed_suites(codes: Iterable[int]) -> str:
+    """Suites by name, also those that nobody here would use: an error must say what the peer has."""
+    from tlscore.suites import name_of
+
+    return listed(name_of, codes)
+
+
+def refused_versions(offered: Sequence[int], versions: Sequence[int]) -> ProtocolVersionError:
+    """The error for a ClientHello without an acceptable version; it has a class of its own where all of it is SSL."""
+    from tlscore.versions import refused_offer
+
+    return refused_offer(offered, versions)
+
+
 def select_version(hello: ClientHello, versions: Sequence[int]) -> int:
     """The newest version that both ends accept.
 
@@ -111,12 +126,7 @@ def select_version(hello: ClientHello, versions: Sequence[int]) -> int:
         if version in offered:
             break
     else:
-        raise ProtocolVersionError(
-            f"the client offers {listed(ProtocolVersion.name_of, offered)}, "
-            f"we accept {listed(ProtocolVersion.name_of, versions)}",
-            remedy=f"enable {ProtocolVersion.name_of(versions[0])} in the client",
-            section="RFC 9846 4.3.1",
-        )
+        raise refused_versions(offered, versions)
     # RFC 7507 3: "If TLS_FALLBACK_SCSV appears in ClientHello.cipher_suites and the highest protocol version supported
     # by the server is higher than the version indicated in ClientHello.client_version, the server MUST respond with a
     # fatal inappropriate_fallback alert".
@@ -180,6 +190,14 @@ def check_offer(hello: ClientHello) -> Offer:
         cookie.cookie if cookie is not None else None,
         EarlyDataIndication in hello.extensions,
     )
+
+
+def fragment_wanted(hello: ClientHello) -> int:
+    """The maximum fragment length that the client asks for, in octets; 0 where it does not."""
+    wanted = hello.extensions.get(MaxFragmentLength)
+    # RFC 8449 5: "A server that supports the "record_size_limit" extension MUST ignore a "max_fragment_length" that
+    # appears in a ClientHello if both extensions appear."
+    return 256 << wanted.max_fragment_length if wanted is not None and RecordSizeLimit not in hello.extensions else 0
 
 
 def wants_staple(hello: ClientHello) -> bool:
@@ -259,8 +277,7 @@ def select_suite(config: "ServerConfig", offer: Offer) -> int:
     suite = prefer(ours, theirs) if config.prefer == "server" else prefer(theirs, ours)
     if suite is None:
         raise HandshakeFailure(
-            f"no common cipher suite: the client offers {listed(CipherSuite.name_of, theirs)}; "
-            f"we accept {listed(CipherSuite.name_of, ours)}",
+            f"no common cipher suite: the client offers {listed_suites(theirs)}; we accept {listed_suites(ours)}",
             remedy="enable one suite on both ends",
             section="RFC 9846 4.2.1",
             code="TLS-NO_COMMON_SUITE",

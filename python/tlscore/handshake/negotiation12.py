@@ -13,7 +13,9 @@ from tlscore.handshake.negotiation import (
     Offer,
     Selection,
     candidates_for,
+    fragment_wanted,
     listed,
+    listed_suites,
     name_used,
     prefer,
     select_alpn,
@@ -30,7 +32,6 @@ from tlscore.wire import (
     ClientHello,
     EcPointFormats,
     ExtendedMainSecret,
-    MaxFragmentLength,
     RecordSizeLimit,
     RenegotiationInfo,
     ServerName,
@@ -78,7 +79,7 @@ def check_offer12(hello: ClientHello, config: "ServerConfig") -> Offer12:
     find = hello.extensions.get
     groups, schemes, cert = find(SupportedGroups), find(SignatureAlgorithms), find(SignatureAlgorithmsCert)
     name, alpn, authorities = find(ServerName), find(Alpn), find(CertificateAuthorities)
-    formats, limit, fragment = find(EcPointFormats), find(RecordSizeLimit), find(MaxFragmentLength)
+    formats, limit = find(EcPointFormats), find(RecordSizeLimit)
     if formats is not None and UNCOMPRESSED not in formats.ec_point_format_list:
         # RFC 8422 5.1.2: a list of point formats must hold uncompressed(0).
         raise IllegalParameter("the client's ec_point_formats lack uncompressed", section="RFC 8422 5.1.2")
@@ -100,8 +101,7 @@ def check_offer12(hello: ClientHello, config: "ServerConfig") -> Offer12:
         extended,
         secure,
         formats is not None,
-        # RFC 8449 5: a server that knows record_size_limit ignores max_fragment_length beside it.
-        256 << fragment.max_fragment_length if fragment is not None and limit is None else 0,
+        fragment_wanted(hello),
         wants_staple(hello),
     )
 
@@ -155,8 +155,8 @@ def select12(plan: ServerPlan, offer: Offer12, hello: ClientHello, raw: bytes) -
     common = tuple([code for code in first if code in second and code in SUITES12])
     if not common:
         raise HandshakeFailure(
-            f"no common cipher suite for TLS 1.2: the client offers {listed(CipherSuite.name_of, theirs)}; "
-            f"we accept {listed(CipherSuite.name_of, ours)}",
+            f"no common cipher suite for TLS 1.2: the client offers {listed_suites(theirs)}; "
+            f"we accept {listed_suites(ours)}",
             remedy="enable one suite on both ends",
             section="RFC 5246 7.4.1.3",
             code="TLS-NO_COMMON_SUITE",

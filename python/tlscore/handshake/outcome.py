@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tlscore._core import MainSecret12
 from tlscore.errors import UsageError
-from tlscore.handshake.proofs import PeerProof, SignatureVerified
+from tlscore.handshake.proofs import KeyTransported, PeerProof, SignatureVerified
 from tlscore.iana import ProtocolVersion
 from tlscore.record import Record
 
@@ -46,7 +46,7 @@ class Outcome(Record):
 
     def export(self, label: bytes, context: bytes | None, length: int) -> bytes:
         """Keying material. Raises UsageError where the secret is not bound to the handshake."""
-        if self.version == ProtocolVersion.TLS12:
+        if self.version != ProtocolVersion.TLS13:
             self._require_extended("exporters give")
             # RFC 5705 4: the labels of TLS itself must not be exporters, or these would give its secrets away.
             if label in _OWN_LABELS:
@@ -75,7 +75,7 @@ class Outcome(Record):
 
     @property
     def chain(self) -> "ChainVerified | None":
-        return self.peer.chain if isinstance(self.peer, SignatureVerified) else None
+        return self.peer.chain if isinstance(self.peer, (SignatureVerified, KeyTransported)) else None
 
     @property
     def authenticated(self) -> bool:

@@ -134,6 +134,15 @@ class Output:
         self._fragment = octets
         self.limit_records(octets, octets)
 
+    def set_record_version(self, version: int) -> None:
+        """Before TLS 1.3: the version in the header of every record from here on."""
+        self.flush()
+        self.layer._set_record_version(version)
+
+    def allow_sslv2_hello(self, allowed: bool) -> None:
+        """Legacy tier: whether the client may begin in the format of SSLv2."""
+        self.layer._allow_sslv2_hello(allowed)
+
     def limit_records(self, own: int, peer: int) -> None:
         """Record sizes that were agreed (RFC 8449): `own` is what we take, `peer` what the peer takes."""
         self.layer._set_own_record_size_limit(own)
@@ -149,8 +158,8 @@ class Output:
 
     def open(self, peer: PeerProof, finished: FinishedVerified) -> None:
         """Let application data flow. The arguments are the proof that it may: see proofs.py."""
-        assert peer is not None
-        assert finished is not None
+        assert isinstance(peer, PeerProof)
+        assert isinstance(finished, FinishedVerified)
         self.flush()
         # No change_cipher_spec may follow the peer's Finished (RFC 9846 5).
         self.layer._expect_change_cipher_spec(False)

@@ -27,6 +27,7 @@ from tlscore.wire import (
     ExtendedMainSecret,
     Extension,
     Extensions,
+    MaxFragmentLength,
     PostHandshakeAuth,
     RecordSizeLimit,
     RenegotiationInfo,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tlscore.config import ClientConfig, ServerConfig
     from tlscore.config_base import Config
     from tlscore.handshake.negotiation import Selection
+    from tlscore.legacy import Legacy
 
 # What this end takes where the configuration sets no record_size_limit: the most that TLS 1.3 allows (RFC 8449 4).
 FULL_RECORD = 2**14 + 1
@@ -92,7 +94,7 @@ class Plan:
         self.alpn = tuple([name.encode("ascii") for name in config.alpn])
         self._certificates: dict[tuple[int, int, bool], tuple[Identity, bytes | None, bytes]] = {}
         self.newer = ProtocolVersion.TLS13 in config.versions
-        self.older = ProtocolVersion.TLS12 in config.versions
+        self.older = config.versions[-1] <= ProtocolVersion.TLS12
         older = (ProtocolVersion.TLS12,) if self.older else ()
         self.suites12 = fitting("suites", config.suites, older)
         self.schemes12 = fitting("schemes", config.schemes, older)
@@ -173,6 +175,7 @@ class ClientPlan(Plan):
         "before_share",
         "config",
         "generation",
+        "number",
         "offered",
         "offered_with_name",
         "suites",
@@ -183,6 +186,8 @@ class ClientPlan(Plan):
         super().__init__(config)
         self.config = config
         self.generation = trust_generation(config)
+        # The version field of a ClientHello: RFC 9846 4.2.2 freezes it at TLS 1.2.
+        self.number = b"\x03\x03"
         self.suites = b"".join([suite.to_bytes(2, "big") for suite in config.suites])
         self._names: dict[bytes, Block] = {}
         before: list[Extension] = [SignatureAlgorithms(config.schemes)]
@@ -222,9 +227,10 @@ class ClientPlan(Plan):
         """supported_versions and supported_groups, with a reserved value in front of each where asked for."""
         # RFC 9846 4.3.1: "Implementations of this specification MUST send this extension in the ClientHello containing
         # all versions of TLS which they are prepared to negotiate"
-        groups = block(SupportedGroups((*grease, *self.config.groups)))
+        # The legacy tier may do without groups.
+        groups = (block(SupportedGroups((*grease, *self.config.groups))),) if self.config.groups else ()
         # Without TLS 1.3 this is a ClientHello of RFC 5246, which knows no such extension.
-        return (block(SupportedVersions((*grease, *self.config.versions))), groups) if self.newer else (groups,)
+        return (block(SupportedVersions((*grease, *self.config.versions))), *groups) if self.newer else groups
 
 
 def _offer_of_tls12() -> list[Extension]:
@@ -264,7 +270,7 @@ class ServerPlan(Plan):
         self.request12: bytes | None = None
         self.request_codes: tuple[int, ...] = ()
         self.refresh()
-        self._answers: dict[tuple[bytes | None, bool, bool], bytes] = {}
+        self._answers: dict[tuple[bytes | None, bool, bool, int], bytes] = {}
         named = [identity for _, identity in config.names]
         self._followed = [one for one in (*config.identities, *named) if one.current is not one]
         self._selections: tuple[tuple[Identity, ...], dict[tuple[object, ...], Selection]] = (), {}
@@ -319,9 +325,9 @@ class ServerPlan(Plan):
     def post_handshake_request(self, context: bytes) -> bytes:
         return encode(CertificateRequest(context, self._request_extensions()))
 
-    def answer(self, alpn: bytes | None, name_used: bool, limit_offered: bool) -> bytes:
-        """The EncryptedExtensions for what was selected."""
-        key = (alpn, name_used, limit_offered)
+    def answer(self, alpn: bytes | None, name_used: bool, limit_offered: bool, fragment: int = 0) -> bytes:
+        """The EncryptedExtensions for what was selected. `fragment` is the max_fragment_length, 0 without one."""
+        key = (alpn, name_used, limit_offered, fragment)
         known = self._answers.get(key)
         if known is None:
             values: list[Extension] = []
@@ -332,6 +338,8 @@ class ServerPlan(Plan):
             # RFC 8449 4: the limit is answered only where the client sent one.
             if limit_offered:
                 values.append(RecordSizeLimit(self.own_limit))
+            elif fragment:
+                values.append(MaxFragmentLength(fragment.bit_length() - 9))
             known = encode(EncryptedExtensions(Extensions(values)))
             if len(self._answers) < _KEPT_ANSWERS:
                 self._answers[key] = known
@@ -349,7 +357,7 @@ def client_plan(config: "ClientConfig") -> ClientPlan:
     plan = config._cache
     # What is listed in certificate_authorities changes with the trust store.
     if not isinstance(plan, ClientPlan) or plan.generation != trust_generation(config):
-        plan = ClientPlan(config)
+        plan = ClientPlan(config) if config.legacy is None else _legacy_client(config, config.legacy)
         object.__setattr__(config, "_cache", plan)
     return plan
 
@@ -358,7 +366,19 @@ def server_plan(config: "ServerConfig") -> ServerPlan:
     """The plan of a server configuration, made at its first connection."""
     plan = config._cache
     if not isinstance(plan, ServerPlan):
-        plan = ServerPlan(config)
+        plan = ServerPlan(config) if config.legacy is None else _legacy_server(config, config.legacy)
         object.__setattr__(config, "_cache", plan)
     plan.refresh()
     return plan
+
+
+def _legacy_client(config: "ClientConfig", tier: "Legacy") -> ClientPlan:
+    from tlscore.handshake.legacy_plans import LegacyClientPlan
+
+    return LegacyClientPlan(config, tier)
+
+
+def _legacy_server(config: "ServerConfig", tier: "Legacy") -> ServerPlan:
+    from tlscore.handshake.legacy_plans import LegacyServerPlan
+
+    return LegacyServerPlan(config, tier)

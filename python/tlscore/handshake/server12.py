@@ -261,9 +261,16 @@ _SERVER_HELLO_DONE = encode(ServerHelloDone())
 
 
 def _server_hello(agreed: Agreed12, offer: Offer12, stapled: bool) -> bytes:
-    selection, plan = agreed.selection, agreed.plan
+    selection = agreed.selection
+    values = answers(agreed.plan, offer, selection.name_used, selection.alpn, stapled)
+    # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
+    return encode(ServerHello12(ProtocolVersion.TLS12, agreed.randoms[1], b"", selection.suite, 0, Extensions(values)))
+
+
+def answers(plan: ServerPlan, offer: Offer12, name_used: bool, alpn: bytes | None, stapled: bool) -> list[Extension]:
+    """The extensions of a ServerHello, each where the client sent its own."""
     values: list[Extension] = []
-    if selection.name_used:
+    if name_used:
         values.append(ServerName())
     # RFC 5746 3.6: "If the secure_renegotiation flag is set to TRUE, the server MUST include an empty
     # "renegotiation_info" extension in the ServerHello message."
@@ -279,14 +286,13 @@ def _server_hello(agreed: Agreed12, offer: Offer12, stapled: bool) -> bytes:
     # type "status_request" with empty "extension_data" in the extended server hello."
     if stapled:
         values.append(StatusRequestServerHello())
-    if selection.alpn is not None:
-        values.append(Alpn((selection.alpn,)))
+    if alpn is not None:
+        values.append(Alpn((alpn,)))
     if offer.fragment:
         values.append(MaxFragmentLength(offer.fragment.bit_length() - 9))
     elif offer.record_size_limit is not None:
         values.append(RecordSizeLimit(min(plan.own_limit, LARGEST_RECORD_LIMIT12)))
-    # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
-    return encode(ServerHello12(ProtocolVersion.TLS12, agreed.randoms[1], b"", selection.suite, 0, Extensions(values)))
+    return values
 
 
 # -- the client's second flight ----------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from tlscore.handshake.certificate_auth import (
     verify_signature,
 )
 from tlscore.handshake.machine import Awaiting, State, resumption, transition
-from tlscore.handshake.negotiation import Offer, Selection, wants_staple
+from tlscore.handshake.negotiation import Offer, Selection, fragment_wanted, wants_staple
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
@@ -137,7 +137,7 @@ def send_server_flight(
     """ServerHello, EncryptedExtensions, CertificateRequest*, Certificate, CertificateVerify, Finished."""
     identity, scheme = selection.identity, selection.scheme
     schedule = _send_server_hello(plan, hello, offer, selection, transcript, retried, out)
-    _send_encrypted_extensions(plan, offer, selection, transcript, out)
+    _send_encrypted_extensions(plan, offer, selection, fragment_wanted(hello), transcript, out)
     if plan.request is not None:
         out.send(plan.request, transcript)
         out.step(trace.SERVER_ASKED_CERTIFICATE)
@@ -228,14 +228,19 @@ def change_cipher_spec(message: ClientHello, out: Output) -> None:
 
 
 def _send_encrypted_extensions(
-    plan: ServerPlan, offer: Offer, selection: Selection, transcript: Transcript, out: Output
+    plan: ServerPlan, offer: Offer, selection: Selection, fragment: int, transcript: Transcript, out: Output
 ) -> None:
     # RFC 6066 3: "A server that receives a client hello containing the "server_name" extension MAY use the information
     # [...] In this event, the server SHALL include an extension of type "server_name" in the (extended) server hello."
     limit = offer.record_size_limit
-    out.send(plan.answer(selection.alpn, selection.name_used, limit is not None), transcript)
+    out.send(plan.answer(selection.alpn, selection.name_used, limit is not None, fragment), transcript)
     if limit is not None:
         out.limit_records(plan.own_limit, limit)
+    elif fragment:
+        # RFC 6066 4: "Once a maximum fragment length other than 2^14 has been successfully negotiated, the client and
+        # server MUST immediately begin fragmenting messages (including handshake messages)". The limit of the record
+        # layer counts the content type octet.
+        out.limit_records(fragment + 1, fragment + 1)
 
 
 # -- the client's second flight ----------------------------------------------------------------------------------------

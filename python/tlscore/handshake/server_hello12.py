@@ -5,10 +5,10 @@ look odd. Then what our offer allows, then the three things that make TLS 1.2 so
 for, RFC 5746, and the extended main secret.
 """
 
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from tlscore.errors import HandshakeFailure, IllegalParameter, ProtocolVersionError
-from tlscore.handshake.negotiation import listed
 from tlscore.handshake.plans import UNCOMPRESSED
 from tlscore.iana import SUITES12, CipherSuite, ProtocolVersion
 from tlscore.wire import (
@@ -37,6 +37,14 @@ def check_server_hello12(message: ServerHello12, hello: "Hello", retried: bool) 
     Takes:    retried: whether a HelloRetryRequest came before it.
     """
     _check_version(message, hello, retried)
+    return check_answer(message, hello, SUITES12)
+
+
+def check_answer(message: ServerHello12, hello: "Hello", usable: Container[int]) -> bool:
+    """The rest of a ServerHello, whose version is accepted; gives whether the extended main secret was agreed.
+
+    Takes:    usable: the suites that the version may select of those that we offered.
+    """
     extensions, config = message.extensions, hello.plan.config
     # RFC 5246 7.4.1.3: a session ID of ours in the answer says that a session is resumed. We offered none: what stood
     # in our ClientHello was drawn for middleboxes.
@@ -46,9 +54,10 @@ def check_server_hello12(message: ServerHello12, hello: "Hello", retried: bool) 
         raise IllegalParameter("the server selected a compression method", section="RFC 5246 7.4.1.3")
     # RFC 5246 7.4.1.3: the suite is "selected by the server from the list in ClientHello.cipher_suites"; a suite of TLS
     # 1.3 stood there for TLS 1.3.
-    if message.cipher_suite not in SUITES12 or message.cipher_suite not in config.suites:
+    if message.cipher_suite not in usable or message.cipher_suite not in config.suites:
+        version = ProtocolVersion.name_of(message.server_version)
         raise IllegalParameter(
-            f"the server selected {CipherSuite.name_of(message.cipher_suite)}, which we did not offer for TLS 1.2",
+            f"the server selected {CipherSuite.name_of(message.cipher_suite)}, which we did not offer for {version}",
             section="RFC 5246 7.4.1.3",
         )
     check_placement(extensions, "ServerHello")
@@ -83,12 +92,7 @@ def _check_version(message: ServerHello12, hello: "Hello", retried: bool) -> Non
     # RFC 9846 E.1: "If the version chosen by the server is not supported by the client (or is not acceptable), the
     # client MUST abort the handshake with a "protocol_version" alert."
     if message.server_version != ProtocolVersion.TLS12 or not hello.plan.older:
-        raise ProtocolVersionError(
-            f"the server answers with {ProtocolVersion.name_of(message.server_version)}, "
-            f"we accept {listed(ProtocolVersion.name_of, versions)}",
-            remedy=f"enable {ProtocolVersion.name_of(versions[0])} in the server",
-            section="RFC 9846 E.1",
-        )
+        raise refused_answer(message.server_version, versions)
     # RFC 9846 4.2.4: "The value of selected_version in the HelloRetryRequest "supported_versions" extension MUST be
     # retained in the ServerHello, and a client MUST abort the handshake with an "illegal_parameter" alert if the value
     # changes."
@@ -97,6 +101,19 @@ def _check_version(message: ServerHello12, hello: "Hello", retried: bool) -> Non
             "the server selected TLS 1.3 in its HelloRetryRequest and TLS 1.2 in its ServerHello",
             section="RFC 9846 4.2.4",
         )
+
+
+def refused_answer(answered: int, versions: Sequence[int]) -> ProtocolVersionError:
+    """The error for a server that answers with a version that we do not accept; SSL has a class of its own."""
+    from tlscore.versions import forbidden, names, version_name
+
+    cause = f"the server answers with {version_name(answered)}, the client accepts {names(versions)}"
+    # RFC 7568 3: "SSLv3 MUST NOT be used." RFC 6176 says the same of SSLv2.
+    if answered <= ProtocolVersion.SSL30:
+        return forbidden(answered, cause)
+    return ProtocolVersionError(
+        cause, remedy=f"enable {version_name(versions[0])} in the server", section="RFC 9846 E.1"
+    )
 
 
 def _check_values(extensions: Extensions) -> None:

@@ -40,7 +40,7 @@ class ConfirmedHandshake(ConnectionFacts):
         if outcome is None or not outcome.asked:
             return None
         # In TLS 1.2 the server's Finished comes after our certificate.
-        return outcome.version == ProtocolVersion.TLS12 or self._has_verdict()
+        return outcome.version != ProtocolVersion.TLS13 or self._has_verdict()
 
     def _look_for_verdict(self) -> None:
         """Open what waits, and take what it shows."""

@@ -56,11 +56,30 @@ MESSAGES12: Final[dict[int, type[Message]]] = {
 }
 
 
+def legacy_messages() -> dict[int, type[Message]]:
+    """The messages of the legacy tier; loaded when the first of them arrives."""
+    from . import messages_legacy as legacy
+
+    if not _LEGACY:
+        bodies = (
+            legacy.ServerKeyExchangeBody,
+            legacy.CertificateRequestBody,
+            legacy.ClientKeyExchangeBody,
+            legacy.CertificateVerifyBody,
+        )
+        _LEGACY.update(MESSAGES12)
+        _LEGACY.update({cls.handshake_type: cls for cls in bodies})
+    return _LEGACY
+
+
+_LEGACY: Final[dict[int, type[Message]]] = {}
+
+
 def decode(data: bytes, version: int = ProtocolVersion.TLS13) -> Message:
     """Decode one whole handshake message.
 
     Takes:    data: the message with its 4-octet header, and nothing behind it; version: the negotiated one (hellos are
-              the same in both).
+              the same in all). TLS 1.1 stands for the legacy tier, whose handshake reads some bodies itself.
     Gives:    a value of one of the classes in messages13 and messages12; HelloRetryRequest is told from ServerHello by
               its random, ServerHello12 by its missing supported_versions.
     Raises:   DecodeError if it does not parse; IllegalParameter if it parses and breaks a rule that needs no other
@@ -70,8 +89,11 @@ def decode(data: bytes, version: int = ProtocolVersion.TLS13) -> Message:
     end = len(data)
     if end < _HEADER or end - _HEADER != data[1] << 16 | data[2] << 8 | data[3]:
         raise errors.DecodeError("the length of a handshake message is not that of its header", section="RFC 9846 4")
-    older = version == ProtocolVersion.TLS12
-    cls = (MESSAGES12 if older else MESSAGES).get(data[0])
+    older = version != ProtocolVersion.TLS13
+    if not older:
+        cls = MESSAGES.get(data[0])
+    else:
+        cls = (MESSAGES12 if version == ProtocolVersion.TLS12 else legacy_messages()).get(data[0])
     if cls is None:
         # RFC 9846 6.2: "unexpected_message: An inappropriate message (e.g., the wrong handshake message, premature
         # Application Data, etc.) was received."

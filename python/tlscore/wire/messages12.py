@@ -53,7 +53,7 @@ class CertificateStatus12(Message):
     response: Annotated[bytes, opaque(1, _MAX24)]
 
 
-class _CurveType(Codec):
+class CurveType(Codec):
     """The octet that says named_curve, the one form of ECParameters that is left."""
 
     __slots__ = ()
@@ -81,7 +81,7 @@ class ServerKeyExchange(Message):
     """The server's ephemeral share, and the signature over it and both randoms."""
 
     handshake_type = HandshakeType.server_key_exchange
-    curve_type: Annotated[int, _CurveType()]
+    curve_type: Annotated[int, CurveType()]
     named_curve: Annotated[int, uint(2)]
     public: Annotated[bytes, opaque(1, 255)]
     algorithm: Annotated[int, uint(2)]

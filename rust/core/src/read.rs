@@ -21,6 +21,7 @@ use crate::{Code, Error, Limits, Side, Signals};
 
 mod content;
 mod destination;
+mod legacy;
 
 pub use destination::Destination;
 
@@ -76,6 +77,7 @@ pub struct ReadHalf<W> {
     inner_limit: usize,
     ccs_allowed: bool,
     skip_octets: usize,
+    sslv2: Sslv2Hello,
     /// Octets of the waiting records that `promise` has looked at, and what they may hold.
     walked: usize,
     walked_content: usize,
@@ -83,6 +85,14 @@ pub struct ReadHalf<W> {
     counts: Counts,
     signals: Arc<Signals>,
     updates: u64,
+}
+
+/// A ClientHello in the format of SSLv2: where it may stand, it is the very first thing.
+enum Sslv2Hello {
+    Refused,
+    Allowed,
+    /// With its two length octets.
+    Here(Vec<u8>),
 }
 
 #[derive(Default)]
@@ -113,6 +123,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             inner_limit: MAX_INNER,
             ccs_allowed: false,
             skip_octets: 0,
+            sslv2: Sslv2Hello::Refused,
             walked: 0,
             walked_content: 0,
             limits: Limits::default(),
@@ -135,6 +146,11 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// Whether a change_cipher_spec for middlebox compatibility may stand here.
     pub fn allow_change_cipher_spec(&mut self, allowed: bool) {
         self.ccs_allowed = allowed;
+    }
+
+    /// Whether the first octets may be a ClientHello in the format of SSLv2 (RFC 5246 E.2).
+    pub fn allow_sslv2_hello(&mut self, allowed: bool) {
+        self.sslv2 = if allowed { Sslv2Hello::Allowed } else { Sslv2Hello::Refused };
     }
 
     /// Early data that was not accepted: drop up to this many octets of it (RFC 9846 4.3.10).
@@ -227,11 +243,18 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// The whole handshake message that stands first.
     #[must_use]
     pub fn message(&self) -> Option<&[u8]> {
-        self.joiner.first()
+        match &self.sslv2 {
+            Sslv2Hello::Here(hello) => Some(hello),
+            _ => self.joiner.first(),
+        }
     }
 
     /// Drop the message that `message` showed.
     pub fn consume_message(&mut self) -> Result<(), Error> {
+        if matches!(self.sslv2, Sslv2Hello::Here(_)) {
+            self.sslv2 = Sslv2Hello::Refused;
+            return Ok(());
+        }
         self.joiner.consume(&self.limits)
     }
 
@@ -239,17 +262,14 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     ///
     /// Headers that were walked over once are not walked again: a peer that makes each read stop early gains nothing.
     pub fn promise(&mut self, cap: usize) -> usize {
-        let overhead = self.record_overhead();
+        let (overhead, longest) = (self.record_overhead(), self.longest());
         while self.walked_content < WALK {
             let at = self.walked;
             let Some(head) = self.source.copy_at::<HEADER>(at) else { break };
             let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
             let content = length.saturating_sub(overhead);
             let next = at + HEADER + length;
-            if head[0] != ContentType::ApplicationData as u8
-                || length > MAX_CIPHERTEXT
-                || self.source.available() < next
-            {
+            if head[0] != ContentType::ApplicationData as u8 || length > longest || self.source.available() < next {
                 break;
             }
             if self.walked_content + content > WALK && self.walked_content > 0 {
@@ -263,6 +283,26 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
 
     fn record_overhead(&self) -> usize {
         self.protection.as_ref().map_or(0, |keys| keys.overhead() - HEADER + usize::from(keys.hides_type()))
+    }
+
+    /// Whether the keys are of the legacy tier.
+    #[must_use]
+    pub fn is_legacy(&self) -> bool {
+        self.protection.as_ref().is_some_and(Protection::is_legacy)
+    }
+
+    /// Make `promise` exact for `pull`. How long a record of the legacy tier is shows only once it is open, so those that wait are opened.
+    pub fn settle(&mut self, promise: usize) -> usize {
+        if !self.is_legacy() {
+            return promise;
+        }
+        self.open_ahead(promise);
+        self.plain.len().min(promise)
+    }
+
+    /// The longest protected record, without its header.
+    fn longest(&self) -> usize {
+        self.protection.as_ref().map_or(MAX_CIPHERTEXT, Protection::longest)
     }
 
     /// Drop the record of `total` octets at the head.
@@ -337,7 +377,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             self.on_key_update()?;
             return Ok(None);
         }
-        if self.joiner.first().is_some() {
+        if self.message().is_some() {
             self.count_post_handshake()?;
             return Ok(Some(Item::Message));
         }
@@ -351,9 +391,15 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     }
 
     /// Process one record.
+    #[inline(always)]
     fn next_record(&mut self, destination: &mut Destination<'_>) -> Result<Step, Error> {
         if self.source.front().len() < HEADER && self.source.head(HEADER).is_none() {
             return Ok(Step::NeedMore);
+        }
+        if !matches!(self.sslv2, Sslv2Hello::Refused) {
+            if let Some(step) = self.sslv2_record() {
+                return Ok(step);
+            }
         }
         let front = self.source.front();
         let (kind, length) = (front[0], usize::from(u16::from_be_bytes([front[3], front[4]])));
@@ -382,7 +428,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
             return Err(self.not_tls(kind));
         }
         // RFC 9846 5.1 and 5.2: a record that exceeds the length "MUST" end the connection with a "record_overflow" alert.
-        let longest = if protected { MAX_CIPHERTEXT } else { MAX_PLAINTEXT };
+        let longest = if protected { self.longest() } else { MAX_PLAINTEXT };
         let longest = if self.skip_octets > 0 { MAX_CIPHERTEXT } else { longest };
         if length > longest {
             return Err(Error::new(

@@ -36,6 +36,7 @@ pub struct WriteHalf {
     closed: bool,
     first_flight: bool,
     inner_limit: usize,
+    version: Option<u16>,
     padding: Padding,
     limits: Limits,
     signals: Arc<Signals>,
@@ -54,6 +55,7 @@ impl WriteHalf {
             closed: false,
             first_flight: side == Side::Client,
             inner_limit: MAX_INNER,
+            version: None,
             padding: Padding::None,
             limits: Limits::default(),
             signals,
@@ -74,6 +76,11 @@ impl WriteHalf {
     /// The peer's record_size_limit (RFC 8449 4): content, type octet and padding of a protected record together.
     pub fn set_inner_limit(&mut self, limit: usize) {
         self.inner_limit = limit.clamp(64, MAX_INNER);
+    }
+
+    /// The version in the header of every record that is not protected, from here on.
+    pub fn set_version(&mut self, version: u16) {
+        self.version = Some(version);
     }
 
     /// Application data may be written from here on.
@@ -199,9 +206,13 @@ impl WriteHalf {
         let Some(protection) = &self.protection else {
             return 0;
         };
+        let record = |content: usize| protection.record_len(content + self.trailer(protection, content));
         let fragment = self.fragment();
-        let overhead = protection.overhead();
-        let record = |content: usize| overhead + content + self.trailer(protection, content);
+        if protection.has_known_iv() && octets > 1 {
+            let rest = octets - 1;
+            let whole = (rest / fragment).saturating_mul(record(fragment));
+            return whole.saturating_add(record(1) + if rest % fragment > 0 { record(rest % fragment) } else { 0 });
+        }
         if (1..=fragment).contains(&octets) && protection.records() < self.rekey_at(protection) {
             return record(octets);
         }
@@ -213,7 +224,7 @@ impl WriteHalf {
         let updates = records.saturating_sub(before).div_ceil(threshold) as usize;
         // No memory holds a message whose size would not fit; a question about one gets the largest number there is.
         let data = whole.saturating_mul(record(fragment)).saturating_add(if rest > 0 { record(rest) } else { 0 });
-        data.saturating_add(updates.saturating_mul(overhead + MESSAGE_HEADER + 2))
+        data.saturating_add(updates.saturating_mul(protection.overhead() + MESSAGE_HEADER + 2))
     }
 
     /// Queue the control records that must stand before the next application data.
@@ -260,6 +271,10 @@ impl WriteHalf {
     pub fn seal_exact(&mut self, mut data: &[u8], out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
         self.ready()?;
         let mut at = 0;
+        if data.len() > 1 && self.protection.as_ref().is_some_and(Protection::has_known_iv) {
+            at = self.seal_first_octet(data, out)?;
+            data = &data[1..];
+        }
         let fragment = self.fragment();
         while !data.is_empty() {
             if self.protection.as_ref().is_some_and(|keys| keys.records() >= self.rekey_at(keys)) {
@@ -268,7 +283,7 @@ impl WriteHalf {
             let (content, rest) = data.split_at(data.len().min(fragment));
             let trailer = self.protection.as_ref().map_or(0, |keys| self.trailer(keys, content.len()));
             let protection = self.protection.as_mut().ok_or_else(no_keys)?;
-            let end = at + protection.overhead() + content.len() + trailer;
+            let end = at + protection.record_len(content.len() + trailer);
             protection.seal(
                 ContentType::ApplicationData,
                 content,
@@ -282,12 +297,23 @@ impl WriteHalf {
         Ok(at)
     }
 
+    /// TLS 1.0 (BEAST): who chooses this data may have seen the block that its first record goes on from. One octet alone is sealed first; its
+    /// MAC makes the block that the rest goes on from one that nobody could know.
+    #[cold]
+    fn seal_first_octet(&mut self, data: &[u8], out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
+        let protection = self.protection.as_mut().ok_or_else(no_keys)?;
+        let length = protection.record_len(1);
+        let hard = self.limits.hard_records;
+        protection.seal(ContentType::ApplicationData, &data[..1], &[], hard, &mut out[..length])?;
+        Ok(length)
+    }
+
     /// Where the key is used up in the middle of a long write: a KeyUpdate between two of its records.
     #[cold]
     fn update_between(&mut self, out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
         let protection = self.protection.as_mut().ok_or_else(no_keys)?;
         let message = [KEY_UPDATE, 0, 0, 1, 0];
-        let length = protection.overhead() + message.len() + 1;
+        let length = protection.record_len(message.len() + 1);
         protection.seal(
             ContentType::Handshake,
             &message,
@@ -318,7 +344,7 @@ impl WriteHalf {
         let protection = self.protection.as_mut().ok_or_else(no_keys)?;
         let hidden = [kind as u8];
         let trailer = if protection.hides_type() { &hidden[..] } else { &[] };
-        let size = protection.overhead() + content.len() + trailer.len();
+        let size = protection.record_len(content.len() + trailer.len());
         let hard = self.limits.hard_records;
         self.outgoing.append_with(size, |out| protection.seal(kind, content, trailer, hard, out))
     }
@@ -332,7 +358,8 @@ impl WriteHalf {
         }
         // RFC 9846 5.1: "legacy_record_version: MUST be set to 0x0303 for all records … other than an initial ClientHello …, where it MAY
         // also be 0x0301 for compatibility purposes."
-        let version = if self.first_flight && kind == ContentType::Handshake { 0x0301 } else { 0x0303 };
+        let initial = if self.first_flight && kind == ContentType::Handshake { 0x0301 } else { 0x0303 };
+        let version = self.version.unwrap_or(initial);
         self.outgoing.extend_from_slice(&header(kind, version, content.len()));
         self.outgoing.extend_from_slice(content);
         Ok(())
@@ -353,7 +380,7 @@ impl WriteHalf {
 
     /// Queue the change_cipher_spec of middlebox compatibility (RFC 9846 E.4); it is never protected.
     pub fn send_change_cipher_spec(&mut self) {
-        self.outgoing.extend_from_slice(&header(ContentType::ChangeCipherSpec, 0x0303, 1));
+        self.outgoing.extend_from_slice(&header(ContentType::ChangeCipherSpec, self.version.unwrap_or(0x0303), 1));
         self.outgoing.extend_from_slice(&[1]);
     }
 

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use tlscore_core::read::Destination;
-use tlscore_core::tls12::{prf, MainSecret12};
+use tlscore_core::tls12::{prf, MainSecret12, Terms12, TLS12};
 use tlscore_core::{Code, Item, ReadHalf, Side, Signals, Suite12, WriteHalf};
 use tlscore_crypto::{respond, Group, HashAlgorithm, KeyShare, SharedSecret};
 
@@ -36,11 +36,12 @@ fn agree() -> (SharedSecret, SharedSecret) {
 /// A client's write half and the server's read half, with keys installed by change_cipher_spec.
 fn halves(suite: Suite12) -> (WriteHalf, Reader) {
     let (client, server) = agree();
-    let derive = |shared| MainSecret12::derive(suite, shared, [1; 32], [2; 32], Some(&[3; 32])).keys().expect("keys");
+    let terms = Terms12::new(suite, TLS12, false).expect("they go together");
+    let derive = |shared| MainSecret12::derive(terms, shared, [1; 32], [2; 32], Some(&[3; 32])).keys().0;
     let mut write = WriteHalf::new(Side::Client, Arc::new(Signals::default()));
     let mut read = Reader::new(Side::Server, Arc::new(Signals::default()));
-    write.change_cipher_spec12(derive(&client).client).expect("the first keys");
-    read.expect_change_cipher_spec12(derive(&server).client).expect("the first keys");
+    write.change_cipher_spec12(derive(&client).for_sealing().expect("keys")).expect("the first keys");
+    read.expect_change_cipher_spec12(derive(&server).for_opening().expect("keys")).expect("the first keys");
     (write, read)
 }
 
@@ -168,8 +169,9 @@ fn main_secret_depends_on_the_session_hash_or_the_randoms() {
     for (session, random) in [(Some([1_u8; 32]), [2; 32]), (Some([2; 32]), [2; 32]), (None, [2; 32]), (None, [3; 32])] {
         let (client, server) = agree();
         let session = session.as_ref().map(|hash| &hash[..]);
-        let ours = MainSecret12::derive(Suite12::ALL[0], &client, random, [9; 32], session);
-        let theirs = MainSecret12::derive(Suite12::ALL[0], &server, random, [9; 32], session);
+        let terms = Terms12::new(Suite12::ALL[0], TLS12, false).expect("they go together");
+        let ours = MainSecret12::derive(terms, &client, random, [9; 32], session);
+        let theirs = MainSecret12::derive(terms, &server, random, [9; 32], session);
         let mac = ours.finished_mac(Side::Client, &[0; 32]);
         assert!(theirs.verify_finished(Side::Client, &[0; 32], &mac));
         assert!(!theirs.verify_finished(Side::Server, &[0; 32], &mac));

@@ -1,23 +1,27 @@
 //! Hashes, HMAC, constant-time comparison and randomness.
 //!
-//! A [`HashContext`] is AWS-LC's plain context struct by value: no allocation, a clone is a copy of about 200 octets.
+//! A [`HashContext`] is AWS-LC's plain context struct by value: no allocation, a clone is a copy of about 200 octets (but for
+//! the pair of TLS 1.0).
 //! That makes [`HashContext::peek`] (the transcript hash in the middle of a handshake) cheap. Inputs of transcripts are
 //! public, so contexts and digests are not wiped.
 
 use core::mem::MaybeUninit;
+use core::ptr::{null_mut, NonNull};
 
 use aws_lc_sys as lc;
 
 use crate::secret::MAX_SECRET_LEN;
 use crate::CryptoError;
 
-/// The hash functions of the TLS 1.3 cipher suites.
+/// The hash functions of transcripts and key schedules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum HashAlgorithm {
     /// SHA-256, 32 octets.
     Sha256,
     /// SHA-384, 48 octets.
     Sha384,
+    /// MD5 and SHA-1 one after the other, 36 octets: transcripts and the PRF before TLS 1.2, nothing else.
+    Md5Sha1,
 }
 
 impl HashAlgorithm {
@@ -26,15 +30,17 @@ impl HashAlgorithm {
         match self {
             Self::Sha256 => 32,
             Self::Sha384 => 48,
+            Self::Md5Sha1 => 36,
         }
     }
 
     pub(crate) fn evp_md(self) -> *const lc::EVP_MD {
-        // SAFETY: both return a pointer to an immutable static of the library.
+        // SAFETY: each returns a pointer to an immutable static of the library.
         unsafe {
             match self {
                 Self::Sha256 => lc::EVP_sha256(),
                 Self::Sha384 => lc::EVP_sha384(),
+                Self::Md5Sha1 => lc::EVP_md5_sha1(),
             }
         }
     }
@@ -60,10 +66,61 @@ impl AsRef<[u8]> for Digest {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum State {
     Sha256(lc::SHA256_CTX),
     Sha384(lc::SHA512_CTX),
+    Md5Sha1(Md5Sha1),
+}
+
+/// The library's context for the two hashes at once, which it keeps to itself.
+struct Md5Sha1(NonNull<lc::EVP_MD_CTX>);
+
+// SAFETY: the context is owned, and AWS-LC ties none to the thread that made it; through a shared reference it is only read.
+unsafe impl Send for Md5Sha1 {}
+// SAFETY: as above.
+unsafe impl Sync for Md5Sha1 {}
+
+impl Md5Sha1 {
+    fn allocate() -> Self {
+        // SAFETY: takes nothing; null is checked.
+        Self(NonNull::new(unsafe { lc::EVP_MD_CTX_new() }).expect("memory for a hash"))
+    }
+
+    fn new() -> Self {
+        let context = Self::allocate();
+        // SAFETY: a live context.
+        let code = unsafe { lc::EVP_DigestInit_ex(context.0.as_ptr(), lc::EVP_md5_sha1(), null_mut()) };
+        assert_eq!(code, 1, "MD5 and SHA-1 failed");
+        context
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        // SAFETY: a live context, and a pointer that is readable for its length. Hashing into a context cannot fail.
+        unsafe { lc::EVP_DigestUpdate(self.0.as_ptr(), data.as_ptr().cast(), data.len()) };
+    }
+
+    fn finish(self, out: &mut [u8; MAX_SECRET_LEN]) {
+        // SAFETY: a live context that is not used again; `out` has room for more than is written.
+        unsafe { lc::EVP_DigestFinal_ex(self.0.as_ptr(), out.as_mut_ptr(), null_mut()) };
+    }
+}
+
+impl Clone for Md5Sha1 {
+    fn clone(&self) -> Self {
+        let copy = Self::allocate();
+        // SAFETY: two live contexts.
+        let code = unsafe { lc::EVP_MD_CTX_copy_ex(copy.0.as_ptr(), self.0.as_ptr()) };
+        assert_eq!(code, 1, "MD5 and SHA-1 failed");
+        copy
+    }
+}
+
+impl Drop for Md5Sha1 {
+    fn drop(&mut self) {
+        // SAFETY: owned, and freed once.
+        unsafe { lc::EVP_MD_CTX_free(self.0.as_ptr()) };
+    }
 }
 
 /// A running hash.
@@ -92,6 +149,7 @@ impl HashContext {
                     State::Sha384(context.assume_init())
                 }
             }
+            HashAlgorithm::Md5Sha1 => State::Md5Sha1(Md5Sha1::new()),
         };
         Self { state }
     }
@@ -101,6 +159,7 @@ impl HashContext {
         match self.state {
             State::Sha256(_) => HashAlgorithm::Sha256,
             State::Sha384(_) => HashAlgorithm::Sha384,
+            State::Md5Sha1(..) => HashAlgorithm::Md5Sha1,
         }
     }
 
@@ -109,22 +168,31 @@ impl HashContext {
         // SAFETY: an initialised context, and a pointer that is readable for its length.
         unsafe {
             match &mut self.state {
-                State::Sha256(context) => lc::SHA256_Update(context, data.as_ptr().cast(), data.len()),
-                State::Sha384(context) => lc::SHA384_Update(context, data.as_ptr().cast(), data.len()),
-            };
+                State::Sha256(context) => {
+                    lc::SHA256_Update(context, data.as_ptr().cast(), data.len());
+                }
+                State::Sha384(context) => {
+                    lc::SHA384_Update(context, data.as_ptr().cast(), data.len());
+                }
+                State::Md5Sha1(context) => context.update(data),
+            }
         }
     }
 
     /// The hash of everything so far; the context can go on.
     pub fn peek(&self) -> Digest {
-        let mut state = self.state;
         let mut digest = Digest::zeros(self.algorithm());
-        // SAFETY: `state` is a copy that is not used again; `digest` has room for 64 octets, the most that is written.
+        // SAFETY: the contexts are copies that are not used again; `digest` has room for 64 octets, the most that is written.
         unsafe {
-            match &mut state {
-                State::Sha256(context) => lc::SHA256_Final(digest.octets.as_mut_ptr(), context),
-                State::Sha384(context) => lc::SHA384_Final(digest.octets.as_mut_ptr(), context),
-            };
+            match self.state.clone() {
+                State::Sha256(mut context) => {
+                    lc::SHA256_Final(digest.octets.as_mut_ptr(), &mut context);
+                }
+                State::Sha384(mut context) => {
+                    lc::SHA384_Final(digest.octets.as_mut_ptr(), &mut context);
+                }
+                State::Md5Sha1(context) => context.finish(&mut digest.octets),
+            }
         }
         digest
     }
@@ -156,6 +224,30 @@ pub fn hmac(algorithm: HashAlgorithm, key: &[u8], data: &[u8]) -> Digest {
     // HMAC fails only where memory cannot be had; a wrong MAC must not be handed on.
     assert!(!out.is_null() && written as usize == digest.len, "HMAC failed");
     digest
+}
+
+/// The PRF of TLS 1.0 and 1.1: P_MD5 of one half of the secret, XORed with P_SHA1 of the other (RFC 2246 5).
+///
+/// # Panics
+/// If memory cannot be had.
+pub fn prf_md5_sha1(secret: &[u8], label: &[u8], seed: &[u8], out: &mut [u8]) {
+    // SAFETY: pointers are readable, and `out` is writable, for the lengths beside them; there is no second seed.
+    let code = unsafe {
+        lc::CRYPTO_tls1_prf(
+            lc::EVP_md5_sha1(),
+            out.as_mut_ptr(),
+            out.len(),
+            secret.as_ptr(),
+            secret.len(),
+            label.as_ptr().cast(),
+            label.len(),
+            seed.as_ptr(),
+            seed.len(),
+            core::ptr::null(),
+            0,
+        )
+    };
+    assert_eq!(code, 1, "the PRF failed");
 }
 
 /// Whether `tag` is the whole HMAC of `data`, in time that does not depend on where they differ.

@@ -15,6 +15,7 @@ mod ffi;
 mod hash;
 mod hkdf;
 mod kex;
+mod legacy;
 mod limit;
 mod secret;
 #[cfg(feature = "test-hooks")]
@@ -23,9 +24,14 @@ pub mod test_hooks;
 pub use aead::{copy_to_uninit, AeadAlgorithm, Provider, RecordKey, NONCE_LEN};
 pub use buffer::Buffer;
 pub use cpu::{cpu_features, provider_for};
-pub use hash::{constant_time_eq, fill_random, hash, hmac, hmac_verify, Digest, HashAlgorithm, HashContext};
+pub use hash::{
+    constant_time_eq, fill_random, hash, hmac, hmac_verify, prf_md5_sha1, Digest, HashAlgorithm, HashContext,
+};
 pub use hkdf::{derive_secret, hkdf_expand, hkdf_expand_label, hkdf_extract};
-pub use kex::{respond, Group, KeyShare, SharedSecret};
+pub use kex::{
+    respond, rsa_premaster, select_premaster, DheGroup, DheKey, Group, KeyShare, RsaDecryptor, SharedSecret, PREMASTER,
+};
+pub use legacy::{BulkCipher, LegacyKeys, LegacyOpener, LegacyParameters, LegacySealer, MacAlgorithm, PseudoHeader};
 pub use limit::{raw_open_seconds, raw_seal_seconds};
 pub use secret::Secret;
 

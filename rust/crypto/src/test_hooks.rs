@@ -1,4 +1,4 @@
-//! Chosen private keys and chosen randomness, for test vectors. Not part of any build that ships.
+//! Chosen private keys and chosen randomness, for test vectors, and what valgrind is told about secrets. Not part of any build that ships.
 
 use core::ffi::c_int;
 use core::ptr::null_mut;
@@ -29,6 +29,46 @@ extern "C" {
         seed_len: *mut usize,
     ) -> c_int;
 }
+
+/// Tell valgrind that memory holds a secret from here on: each branch and each address that depends on it is reported.
+pub fn classify(octets: &mut [u8]) {
+    request(MAKE_UNDEFINED, octets.as_mut_ptr().cast(), octets.len());
+    core::hint::black_box(octets);
+}
+
+/// A value that everybody may know from here on.
+pub(crate) fn declassify<T: Copy>(mut value: T) -> T {
+    request(MAKE_DEFINED, core::ptr::from_mut(&mut value).cast(), size_of::<T>());
+    core::hint::black_box(value)
+}
+
+/// Memcheck's requests to take memory for undefined and for defined.
+const MAKE_UNDEFINED: usize = (b'M' as usize) << 24 | (b'C' as usize) << 16 | 1;
+const MAKE_DEFINED: usize = MAKE_UNDEFINED + 1;
+
+/// A request to valgrind; outside of it, nothing.
+///
+/// The instructions rotate a register by 128 bits in all, which changes nothing; valgrind knows the pattern, and reads its arguments where
+/// rax points to.
+#[cfg(target_arch = "x86_64")]
+fn request(code: usize, address: *mut u8, octets: usize) {
+    let arguments = [code, address as usize, octets, 0, 0, 0];
+    // SAFETY: the registers that change are named; the arguments outlive the request, which reads them and the shadow of the memory.
+    unsafe {
+        core::arch::asm!(
+            "rol rdi, 3",
+            "rol rdi, 13",
+            "rol rdi, 61",
+            "rol rdi, 51",
+            "xchg rbx, rbx",
+            in("rax") arguments.as_ptr(),
+            inout("rdx") 0_usize => _,
+        );
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn request(_code: usize, _address: *mut u8, _octets: usize) {}
 
 /// A key share with a chosen private key: the scalar of the curve, and the expanded decapsulation key of the KEM.
 pub fn key_share(group: Group, curve: &[u8], kem: &[u8]) -> Result<KeyShare, CryptoError> {

@@ -24,6 +24,11 @@ pub fn suites12(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     PyTuple::new(py, Suite12::ALL.map(Suite12::code))
 }
 
+/// Codes of the other suites of TLS 1.2 and before of this build.
+pub fn suites_legacy(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+    PyTuple::new(py, Suite12::legacy().map(Suite12::code).collect::<Vec<_>>())
+}
+
 /// Facts of this build.
 #[pyfunction]
 pub fn build_facts(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {

@@ -63,7 +63,7 @@ impl KeyShare {
             PyRuntimeError::new_err("this key share was used before; make a new one for each connection")
         })?;
         let secret = key.complete(peer).map_err(|_| invalid(self.group))?;
-        Ok(SharedSecret(Mutex::new(Some(secret))))
+        Ok(SharedSecret::new(secret))
     }
 
     /// Answer a client's share in one step.
@@ -77,7 +77,7 @@ impl KeyShare {
         let group = group_of(group)?;
         let mut view = View::empty();
         let (share, secret) = tlscore_crypto::respond(group, view.readable(peer_share)?).map_err(|_| invalid(group))?;
-        Ok((PyBytes::new(py, &share), SharedSecret(Mutex::new(Some(secret)))))
+        Ok((PyBytes::new(py, &share), SharedSecret::new(secret)))
     }
 
     fn __repr__(&self) -> String {
@@ -90,6 +90,11 @@ impl KeyShare {
 pub struct SharedSecret(Mutex<Option<Secret>>);
 
 impl SharedSecret {
+    /// Hold a secret.
+    pub fn new(secret: Secret) -> Self {
+        Self(Mutex::new(Some(secret)))
+    }
+
     /// Take the secret out, once.
     pub fn take(&self) -> PyResult<Secret> {
         self.0
@@ -102,6 +107,18 @@ impl SharedSecret {
 
 #[pymethods]
 impl SharedSecret {
+    /// Client side of the RSA key exchange: (ciphertext, secret).
+    #[staticmethod]
+    #[pyo3(signature = (version_offered, spki, /))]
+    fn rsa_premaster<'py>(
+        py: Python<'py>,
+        version_offered: u16,
+        spki: &[u8],
+    ) -> PyResult<(Bound<'py, PyBytes>, SharedSecret)> {
+        let (ciphertext, secret) = crate::legacy_share::premaster(version_offered, spki)?;
+        Ok((PyBytes::new(py, &ciphertext), secret))
+    }
+
     fn __reduce__(&self) -> PyResult<()> {
         Err(crate::facts::not_for_pickle())
     }

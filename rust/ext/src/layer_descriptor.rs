@@ -174,8 +174,7 @@ impl RecordLayer {
         loop {
             Self::check_open(slf)?;
             // First the octets that are there already: how long the result can be is known before it is made.
-            let promise = this.with_read(py, false, |half| Ok(half.promise(limit)));
-            let promise = promise.map_err(|error| Self::fail(slf, &error))?.min(limit);
+            let promise = Self::promise(slf, limit)?.min(limit);
             let mut fresh = FreshBytes::new(py, promise)?;
             let memory = fresh.memory();
             let step = py.detach(|| {

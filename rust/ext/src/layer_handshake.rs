@@ -130,6 +130,27 @@ impl RecordLayer {
         Self::reading(slf, |half| half.require_boundary())
     }
 
+    /// The version in the header of every record that is written from here on.
+    #[pyo3(signature = (version, /))]
+    fn _set_record_version(slf: &Bound<'_, Self>, version: u16) -> PyResult<()> {
+        if !(0x0301..=0x0303).contains(&version) {
+            return Err(PyValueError::new_err(format!("no record has version {version:#06x}")));
+        }
+        Self::writing(slf, |writer| {
+            writer.half.set_version(version);
+            Ok(())
+        })
+    }
+
+    /// Whether the peer's first octets may be a ClientHello in the format of SSLv2.
+    #[pyo3(signature = (allowed, /))]
+    fn _allow_sslv2_hello(slf: &Bound<'_, Self>, allowed: bool) -> PyResult<()> {
+        Self::reading(slf, |half| {
+            half.allow_sslv2_hello(allowed);
+            Ok(())
+        })
+    }
+
     /// The peer's record_size_limit.
     #[pyo3(signature = (limit, /))]
     fn _set_peer_record_size_limit(slf: &Bound<'_, Self>, limit: usize) -> PyResult<()> {

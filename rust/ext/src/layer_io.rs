@@ -80,20 +80,35 @@ impl RecordLayer {
         }
     }
 
+    /// Octets that a bytes object for what waits must have.
+    pub fn promise(slf: &Bound<'_, Self>, cap: usize) -> PyResult<usize> {
+        let (py, this) = (slf.py(), slf.get());
+        let promised = this.with_read(py, false, |half| Ok((half.promise(cap), half.is_legacy())));
+        let promised = promised.and_then(|(promise, is_legacy)| {
+            // Settling is decryption, so it is not for a thread that is attached.
+            if is_legacy {
+                this.with_read(py, true, |half| Ok(half.settle(promise)))
+            } else {
+                Ok(promise)
+            }
+        });
+        promised.map_err(|error| Self::fail(slf, &error))
+    }
+
     /// Open what waits into a bytes object made to measure; under one lock where the work is short.
     fn pull_fresh(slf: &Bound<'_, Self>) -> PyResult<(Item, FreshBytes)> {
         let (py, this) = (slf.py(), slf.get());
         if let Some(mut half) = this.try_read() {
             let promise = half.promise(READ_CAP);
             if promise < this.threshold() {
+                let promise = half.settle(promise);
                 let mut fresh = FreshBytes::new(py, promise)?;
                 let pulled = half.pull(&mut Destination::with_slack(fresh.memory(), promise));
                 drop(half);
                 return pulled.map(|item| (item, fresh)).map_err(|error| Self::fail(slf, &error));
             }
         }
-        let promise = this.with_read(py, false, |half| Ok(half.promise(READ_CAP)));
-        let promise = promise.map_err(|error| Self::fail(slf, &error))?;
+        let promise = Self::promise(slf, READ_CAP)?;
         let mut fresh = FreshBytes::new(py, promise)?;
         let memory = fresh.memory();
         let pulled = this.with_read(py, true, |half| half.pull(&mut Destination::with_slack(memory, promise)));

@@ -1,11 +1,11 @@
-//! The key schedule of TLS 1.2 for Python.
+//! The key schedule of TLS 1.2, and of TLS 1.0 and 1.1, for Python.
 
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tlscore_core::tls12::Keys12;
+use tlscore_core::tls12::{Keys12, Terms12};
 use tlscore_core::{MainSecret12 as Inner, Side, Suite12};
 use zeroize::Zeroize;
 
@@ -15,12 +15,12 @@ use crate::key_share::SharedSecret;
 use crate::layer::RecordLayer;
 use crate::transcript::Transcript;
 
-/// The main secret of one TLS 1.2 connection, and the keys of its two directions until they are installed.
+/// The main secret of one connection of TLS 1.2 or before, and the keys of its two directions until they are installed.
 #[pyclass(frozen, module = "tlscore._core")]
 pub struct MainSecret12 {
     main: Inner,
-    client: Mutex<Option<tlscore_core::protection::Protection>>,
-    server: Mutex<Option<tlscore_core::protection::Protection>>,
+    client: Mutex<Option<Keys12>>,
+    server: Mutex<Option<Keys12>>,
 }
 
 fn side(is_client: bool) -> Side {
@@ -32,7 +32,7 @@ fn side(is_client: bool) -> Side {
 }
 
 impl MainSecret12 {
-    fn take(&self, sender: Side) -> PyResult<tlscore_core::protection::Protection> {
+    fn take(&self, sender: Side) -> PyResult<Keys12> {
         let slot = match sender {
             Side::Client => &self.client,
             Side::Server => &self.server,
@@ -50,7 +50,9 @@ fn random_of(octets: &[u8]) -> PyResult<[u8; 32]> {
 impl MainSecret12 {
     /// From the result of the key exchange; with a session hash it is the extended main secret.
     #[staticmethod]
-    #[pyo3(signature = (suite, shared, client_random, server_random, session_hash, key_log, /))]
+    #[pyo3(signature = (suite, shared, client_random, server_random, session_hash, key_log, version = 0x0303,
+                        encrypt_then_mac = false, /))]
+    #[expect(clippy::too_many_arguments, reason = "one call from Python with all that was negotiated")]
     fn derive(
         suite: u16,
         shared: &SharedSecret,
@@ -58,13 +60,15 @@ impl MainSecret12 {
         server_random: &[u8],
         session_hash: Option<&[u8]>,
         key_log: Option<Py<KeyLog>>,
+        version: u16,
+        encrypt_then_mac: bool,
     ) -> PyResult<Self> {
         let suite = Suite12::from_code(suite)
             .ok_or_else(|| PyValueError::new_err(format!("{suite:#06x} is no TLS 1.2 cipher suite of this build")))?;
+        let terms = Terms12::new(suite, version, encrypt_then_mac).map_err(PyValueError::new_err)?;
         let (client_random, server_random) = (random_of(client_random)?, random_of(server_random)?);
-        let main = Inner::derive(suite, &shared.take()?, client_random, server_random, session_hash);
-        let Keys12 { client, server } =
-            main.keys().map_err(|error| PyRuntimeError::new_err(error.detail.into_owned()))?;
+        let main = Inner::derive(terms, &shared.take()?, client_random, server_random, session_hash);
+        let (client, server) = main.keys();
         if let Some(log) = key_log {
             log.get().write(&main.key_log());
         }
@@ -75,14 +79,14 @@ impl MainSecret12 {
     #[pyo3(signature = (layer, /))]
     fn change_write(&self, layer: &Bound<'_, RecordLayer>) -> PyResult<()> {
         let keys = self.take(layer.get().side())?;
-        RecordLayer::writing(layer, move |writer| writer.half.change_cipher_spec12(keys))
+        RecordLayer::writing(layer, move |writer| writer.half.change_cipher_spec12(keys.for_sealing()?))
     }
 
     /// The peer's next change_cipher_spec changes to its keys.
     #[pyo3(signature = (layer, /))]
     fn expect_read(&self, layer: &Bound<'_, RecordLayer>) -> PyResult<()> {
         let keys = self.take(layer.get().side().peer())?;
-        RecordLayer::reading(layer, move |half| half.expect_change_cipher_spec12(keys))
+        RecordLayer::reading(layer, move |half| half.expect_change_cipher_spec12(keys.for_opening()?))
     }
 
     /// verify_data of a Finished.

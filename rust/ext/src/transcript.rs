@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tlscore_core::tls12::TLS12;
 use tlscore_core::{Suite, Suite12, Transcript as Inner};
 use tlscore_crypto::HashAlgorithm;
 
@@ -15,9 +16,11 @@ pub fn suite_of(code: u16) -> PyResult<Suite> {
     Suite::from_code(code).ok_or_else(|| PyValueError::new_err(format!("{code:#06x} is no TLS 1.3 cipher suite")))
 }
 
-/// The hash of a suite of either version, or a ValueError.
-fn hash_of(code: u16) -> PyResult<HashAlgorithm> {
+/// The hash of a suite in a version, or a ValueError.
+fn hash_of(code: u16, version: u16) -> PyResult<HashAlgorithm> {
     match Suite12::from_code(code) {
+        // RFC 4346 7.4.9 and RFC 2246 7.4.9: MD5(handshake_messages) + SHA-1(handshake_messages).
+        Some(_) if version < TLS12 => Ok(HashAlgorithm::Md5Sha1),
         Some(suite) => Ok(suite.hash()),
         None => Ok(suite_of(code)?.hash()),
     }
@@ -56,9 +59,9 @@ impl Transcript {
     }
 
     /// Choose the hash of a suite.
-    #[pyo3(signature = (suite, /))]
-    fn select_hash(&self, suite: u16) -> PyResult<()> {
-        if self.lock().select(hash_of(suite)?) {
+    #[pyo3(signature = (suite, version = 0x0303, /))]
+    fn select_hash(&self, suite: u16, version: u16) -> PyResult<()> {
+        if self.lock().select(hash_of(suite, version)?) {
             Ok(())
         } else {
             Err(PyRuntimeError::new_err("the transcript has another hash already"))

@@ -103,6 +103,9 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         else {
             return Err(Error::new(Code::InternalError, "the read keys are gone"));
         };
+        if self.is_legacy() {
+            return self.open_legacy(outer, total, destination);
+        }
         let Some(inner) = self.inner_length(total, overhead, hides_type)? else {
             return Ok(Step::Done);
         };
@@ -180,7 +183,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     }
 
     /// The record is at the end of `plain`, which held nothing before it.
-    fn on_held(&mut self, outer: Option<u8>, inner: usize) -> Result<(), Error> {
+    pub(super) fn on_held(&mut self, outer: Option<u8>, inner: usize) -> Result<(), Error> {
         let held = self.plain.as_slice();
         let (kind, length) = match outer {
             Some(kind) => (kind, inner),
@@ -241,7 +244,7 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         Ok(())
     }
 
-    fn count_data(&mut self, length: usize) -> Result<(), Error> {
+    pub(super) fn count_data(&mut self, length: usize) -> Result<(), Error> {
         if length > 0 {
             self.counts.empty_records = 0;
             self.counts.warning_alerts = 0;

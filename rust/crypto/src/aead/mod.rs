@@ -26,6 +26,7 @@ use core::mem::MaybeUninit;
 pub(crate) use self::ring::RingKey;
 use crate::{cpu, CryptoError};
 pub use memory::copy_to_uninit;
+pub(crate) use memory::{assume_written, zero};
 
 /// Octets of the nonce of every record AEAD of TLS 1.3.
 pub const NONCE_LEN: usize = 12;

@@ -1,19 +1,26 @@
 //! Ephemeral key exchange: the client makes a [`KeyShare`] and completes it, the server answers with [`respond`].
 //!
+//! The legacy tier adds Diffie-Hellman in finite fields ([`DheKey`]), and the transport of a secret under the server's RSA key
+//! ([`rsa_premaster`], [`RsaDecryptor`]), which is not ephemeral at all.
+//!
 //! A key share serves one exchange: completing it consumes it. Lengths are exact. The only thing that a failure says is
 //! that the peer's share is not valid.
 
 mod ecdh;
+mod finite_field;
 mod group;
 mod mlkem;
+mod rsa;
 
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::CryptoError;
 use ecdh::CurveKey;
+pub use finite_field::{DheGroup, DheKey};
 pub use group::Group;
 use group::Parts;
 use mlkem::KemKey;
+pub use rsa::{rsa_premaster, select_premaster, RsaDecryptor, PREMASTER};
 
 /// The result of a key exchange, wiped on drop.
 pub struct SharedSecret(Box<[u8]>);
@@ -22,6 +29,10 @@ impl SharedSecret {
     /// The octets that go into the key schedule. Whoever copies them owns the wiping of the copy.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    pub(crate) fn from_octets(octets: &[u8]) -> Self {
+        Self(octets.into())
     }
 
     fn join(parts: Parts, curve: &[u8], kem: &[u8]) -> Self {

@@ -1,0 +1,199 @@
+"""What a server of the legacy tier makes of a ClientHello: the version by number, then suite, group and identity.
+
+A suite of the tier says how keys are exchanged, who signs, and how records are protected, so it decides about group and
+identity, and each suite is tried in order of preference until one can be served. Every failure names what the client
+offers and what this server has.
+"""
+
+from typing import TYPE_CHECKING
+
+from tlscore.errors import HandshakeFailure, InappropriateFallback, InsufficientSecurity
+from tlscore.handshake.legacy_exchange import own_scheme
+from tlscore.handshake.legacy_plans import LegacyServerPlan, is_cbc
+from tlscore.handshake.negotiation import (
+    candidates_for,
+    listed,
+    listed_suites,
+    prefer,
+    refused_versions,
+    select_alpn,
+    unwanted_sha1,
+)
+from tlscore.handshake.negotiation12 import Offer12
+from tlscore.iana import CipherSuite, NamedGroup
+from tlscore.legacy import FINITE_FIELDS, SHA1_SCHEMES
+from tlscore.pending import at_once
+from tlscore.record import Record
+from tlscore.version_lists import CURVES
+from tlscore.versions import server_answer, version_name
+from tlscore.wire import ClientHello, EncryptThenMac, SignatureAlgorithms, SupportedVersions
+
+if TYPE_CHECKING:
+    from tlscore.certs.identity import Identity
+    from tlscore.suites import Suite
+
+# RFC 7919 4: the codepoints of finite-field groups, also of those that nobody knows yet.
+_FINITE_FIELD_CODES = range(256, 512)
+
+
+class LegacySelection(Record):
+    """What a server selects. `group` is 0 for RSA; `identity` None for anonymous suites, `scheme` 0 where nothing is
+    signed."""
+
+    suite: "Suite"
+    group: int
+    alpn: bytes | None
+    identity: "Identity | None"
+    scheme: int
+    name_used: bool
+    encrypt_then_mac: bool
+
+
+def select_version(hello: ClientHello, plan: LegacyServerPlan) -> int:
+    """The newest version that both ends accept: from the client's list where it has one, by its number else.
+
+    Raises:   ProtocolVersionError, ForbiddenProtocol, naming both lists; InappropriateFallback.
+    """
+    listed_ones = hello.extensions.get(SupportedVersions)
+    offered = listed_ones.versions if listed_ones is not None else (hello.legacy_version,)
+    version = server_answer(plan.setting, offered, "extension" if listed_ones is not None else "number")
+    if version is None:
+        raise refused_versions(offered, plan.config.versions)
+    best = plan.config.versions[0]
+    # RFC 7507 3: "If TLS_FALLBACK_SCSV appears in ClientHello.cipher_suites and the highest protocol version supported
+    # by the server is higher than the version indicated in ClientHello.client_version, the server MUST respond with a
+    # fatal inappropriate_fallback alert".
+    if best > hello.legacy_version and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
+        raise InappropriateFallback(
+            f"the client fell back to {version_name(hello.legacy_version)}, and both ends could do better",
+            remedy="the client must offer its best version at once; look for what broke its first attempt",
+            section="RFC 7507 3",
+        )
+    return version
+
+
+def verifiable(offer: Offer12, hello: ClientHello) -> tuple[int, ...]:
+    """The schemes that a client of TLS 1.2 verifies."""
+    # RFC 5246 7.4.1.4.1: a client that sends no list means SHA-1, with the algorithm of the suite.
+    return offer.schemes if SignatureAlgorithms in hello.extensions else SHA1_SCHEMES
+
+
+def select(plan: LegacyServerPlan, offer: Offer12, version: int, hello: ClientHello, raw: bytes) -> LegacySelection:
+    """Every choice; nothing is computed or signed before all of them stand.
+
+    Takes:    hello, raw: the ClientHello, for a resolver.
+    """
+    config = plan.config
+    ours, theirs = tuple(plan.parts), offer.suites
+    first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
+    common = [plan.parts[code] for code in first if code in second and code in plan.parts]
+    usable = [one for one in common if one.usable_in(version)]
+    if not usable:
+        raise HandshakeFailure(
+            f"no common cipher suite for {version_name(version)}: the client offers {listed_suites(theirs)}; "
+            f"we accept {', '.join([one.name for one in plan.parts.values() if one.usable_in(version)][:12])}",
+            remedy="enable one suite on both ends",
+            section="RFC 5246 7.4.1.3",
+            code="TLS-NO_COMMON_SUITE",
+        )
+    alpn = select_alpn(config, plan.alpn, offer)
+    named = any(one.authentication != "anon" for one in usable)
+    candidates = at_once(candidates_for(config, offer, hello, raw, tls12=True)) if named else ()
+    sealed_first = EncryptThenMac in hello.extensions
+    for suite in usable:
+        group = _group(plan, offer, suite)
+        if group is None or (is_cbc(suite) and not sealed_first and plan.tier.require_encrypt_then_mac):
+            continue
+        found = _identity(plan, candidates, suite, version, offer, hello)
+        if found is not None:
+            identity, scheme = found
+            return LegacySelection(
+                suite, group, alpn, identity, scheme, _name_used(plan, identity, offer), sealed_first and is_cbc(suite)
+            )
+    raise _nothing_serves(plan, usable, candidates, offer)
+
+
+def _group(plan: LegacyServerPlan, offer: Offer12, suite: "Suite") -> int | None:
+    """The group for a suite: 0 where it needs none, None where there is no common one."""
+    if suite.key_exchange == "RSA":
+        return 0
+    fields = CURVES if suite.key_exchange == "ECDHE" else FINITE_FIELDS
+    ours = tuple([code for code in plan.config.groups if code in fields])
+    if suite.key_exchange == "DHE" and not _lists_fields(offer):
+        # RFC 7919 4, on clients that list no finite field: the server "MAY select an FFDHE cipher suite and offer an
+        # FFDHE group of its choice to the client".
+        return ours[0]
+    first, second = (ours, offer.groups) if plan.config.prefer == "server" else (offer.groups, ours)
+    return prefer(first, second)
+
+
+def _lists_fields(offer: Offer12) -> bool:
+    # RFC 7919 4: "any codepoint between 256 and 511, inclusive, even if unknown to the server".
+    return any(code in _FINITE_FIELD_CODES for code in offer.groups)
+
+
+def _identity(
+    plan: LegacyServerPlan,
+    candidates: "tuple[Identity, ...]",
+    suite: "Suite",
+    version: int,
+    offer: Offer12,
+    hello: ClientHello,
+) -> "tuple[Identity | None, int] | None":
+    """Who we are under a suite, and the scheme to sign with (0 where nothing is signed); None where nobody serves."""
+    if suite.authentication == "anon":
+        return None, 0
+    for one in candidates:
+        if one.kind != suite.authentication:
+            continue
+        # A client that lists no schemes, as before TLS 1.2, verifies SHA-1.
+        if SignatureAlgorithms in hello.extensions and unwanted_sha1(one, offer):
+            continue
+        if suite.key_exchange == "RSA":
+            if plan.decryptor(one) is not None:
+                return one, 0
+            continue
+        # RFC 8422 5.1: the curve of the certificate is one of the client's.
+        if one.curve and NamedGroup.code_of(one.curve) not in offer.groups:
+            continue
+        scheme = own_scheme(one, version, verifiable(offer, hello), plan.config.schemes)
+        if scheme is not None:
+            return one, scheme
+    return None
+
+
+def _name_used(plan: LegacyServerPlan, identity: "Identity | None", offer: Offer12) -> bool:
+    name = offer.server_name
+    if name is None or identity is None:
+        return False
+    return bool(plan.config.names) or plan.config.resolver is not None or identity.matches_name(name)
+
+
+def _nothing_serves(
+    plan: LegacyServerPlan, usable: "list[Suite]", candidates: "tuple[Identity, ...]", offer: Offer12
+) -> HandshakeFailure | InsufficientSecurity:
+    """Why no common suite can be served."""
+    if _lists_fields(offer) and all(one.key_exchange == "DHE" for one in usable) and _fields_differ(plan, offer):
+        # RFC 7919 4: "If the extension is present with FFDHE groups, none of the client's offered groups are acceptable
+        # by the server, and none of the client's proposed non-FFDHE cipher suites are acceptable to the server, the
+        # server MUST end the connection with a fatal TLS alert of type insufficient_security(71)."
+        return InsufficientSecurity(
+            f"no common finite-field group: the client offers {listed(NamedGroup.name_of, offer.groups)}; "
+            f"we accept {listed(NamedGroup.name_of, plan.config.groups)}",
+            remedy="enable one group on both ends, or suites with ECDHE",
+            section="RFC 7919 4",
+            code="TLS-NO_COMMON_GROUP",
+        )
+    kinds = ", ".join(dict.fromkeys(one.kind or "none of TLS 1.2" for one in candidates)) or "none"
+    return HandshakeFailure(
+        f"none of the common suites ({', '.join([one.name for one in usable][:6])}) can be served: our keys are for "
+        f"{kinds}; the client's groups are {listed(NamedGroup.name_of, offer.groups)}"
+        + (", and it may lack encrypt_then_mac" if plan.tier.require_encrypt_then_mac else ""),
+        remedy="add an identity with a key that a common suite needs, or a common group",
+        section="RFC 5246 7.4.1.3",
+        code="TLS-NO_FITTING_CERTIFICATE",
+    )
+
+
+def _fields_differ(plan: LegacyServerPlan, offer: Offer12) -> bool:
+    return not any(code in FINITE_FIELDS and code in plan.config.groups for code in offer.groups)
