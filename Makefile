@@ -19,7 +19,7 @@ MATURIN := env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin
 CARGO := PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo
 
 .PHONY: help demo test lint lint-style lint-types lint-stubs lint-rust rust-test bench docs check format conformance extension
-.PHONY: lock clean force
+.PHONY: ecosystem lock clean force
 
 help:
 	@echo "make demo   build, then a mutual-TLS server and client on loopback, step by step, with figures"
@@ -27,7 +27,8 @@ help:
 	@echo "make lint   every static check, and the tests of the Rust crates"
 	@echo "make bench  the comparison with other TLS libraries (ARGS=--quick for less than 40 seconds)"
 	@echo "make docs   the documentation, in docs/_build/html"
-	@echo "make check  lint, docs and test: what continuous integration runs"
+	@echo "make ecosystem  other people's libraries on tlscore, in an environment of their own"
+	@echo "make check  lint, docs, ecosystem and test: what continuous integration runs"
 	@echo "also: make format, make conformance, make rust-test, make lock, make clean"
 
 demo: extension
@@ -35,6 +36,10 @@ demo: extension
 
 test: extension $(VENV)/.stamp-test
 	$(BIN)/python -m pytest $(ARGS)
+
+# tlscore itself comes from the source tree; the environment holds the other libraries.
+ecosystem: extension $(VENV)/.stamp-ecosystem
+	PYTHONPATH=$(CURDIR)/python $(VENV)/ecosystem/bin/python -m pytest -c tests/ecosystem/pytest.ini --rootdir . tests/ecosystem $(ARGS)
 
 bench: extension $(VENV)/.stamp-bench
 	$(BIN)/tlscore bench $(ARGS)
@@ -64,7 +69,7 @@ lint-rust: $(VENV)/.stamp-build
 rust-test: $(VENV)/.stamp-build
 	$(CARGO) test --locked --workspace --exclude tlscore-ext $(if $(CI),,--quiet)
 
-check: lint docs test
+check: lint docs ecosystem test
 
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .
@@ -73,6 +78,7 @@ format: $(VENV)/.stamp-test
 
 conformance: | $(BIN)/python
 	$(BIN)/python docs/generate_conformance.py $(if $(CI),--check)
+	$(BIN)/python docs/generate_ecosystem.py $(if $(CI),--check)
 
 extension: $(VENV)/.stamp-extension
 
@@ -92,6 +98,11 @@ $(VENV)/.stamp-test: requirements/test.txt $(VENV)/.stamp-build
 
 $(VENV)/.stamp-docs: requirements/docs.txt $(VENV)/.stamp-build
 	$(PIP) install --quiet --require-hashes -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.stamp-ecosystem: requirements/ecosystem.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/ecosystem
+	$(VENV)/ecosystem/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/ecosystem.txt
 	@touch $@
 
 # Some of the libraries compared with have wheels for few machines; the comparison leaves out what is not there.

@@ -12,11 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from tlscore import aio as aio
     from tlscore import danger as danger
     from tlscore import errors as errors
     from tlscore import events as events
     from tlscore import iana as iana
     from tlscore import policies as policies
+    from tlscore import ssl as ssl
     from tlscore._core import __version__ as __version__
     from tlscore.certs.identity import Identity as Identity
     from tlscore.certs.loading.passwords import PasswordFile as PasswordFile
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
     from tlscore.sockets import wrap_client as wrap_client
     from tlscore.sockets import wrap_listener as wrap_listener
     from tlscore.sockets import wrap_server as wrap_server
+    from tlscore.ssl.inject import extract_from_ssl as extract_from_ssl
+    from tlscore.ssl.inject import inject_into_ssl as inject_into_ssl
 
 # name -> module that defines it; a module's own name stands for itself.
 _HOMES = {
@@ -99,13 +103,17 @@ _HOMES = {
     "WantReadError": "errors",
     "WantWriteError": "errors",
     "__version__": "_core",
+    "aio": "",
     "connect": "sockets",
     "danger": "",
     "errors": "",
     "events": "",
+    "extract_from_ssl": "ssl.inject",
     "iana": "",
+    "inject_into_ssl": "ssl.inject",
     "listen": "sockets",
     "policies": "",
+    "ssl": "",
     "wrap_client": "sockets",
     "wrap_listener": "sockets",
     "wrap_server": "sockets",
@@ -149,13 +157,17 @@ __all__ = [
     "WantReadError",
     "WantWriteError",
     "__version__",
+    "aio",
     "connect",
     "danger",
     "errors",
     "events",
+    "extract_from_ssl",
     "iana",
+    "inject_into_ssl",
     "listen",
     "policies",
+    "ssl",
     "wrap_client",
     "wrap_listener",
     "wrap_server",

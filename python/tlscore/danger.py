@@ -9,7 +9,7 @@ is a ConfigError, whatever the code says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tlscore.errors import ConfigError
 from tlscore.record import Record
@@ -28,6 +28,8 @@ class AcceptAnyPeer(Record):
     """Encryption only: no certificate is verified, and `conn.authenticated` is False."""
 
     reason: str = ""
+    # False where the caller has said it in words of another library that do not warn, such as ssl.CERT_NONE.
+    warns: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_reason("accept_any_peer", self.reason or "none given")
@@ -43,6 +45,7 @@ class SkipNameCheck(Record):
 
     trust: TrustStore
     reason: str
+    warns: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_reason("skip_name_check", self.reason)
@@ -83,6 +86,8 @@ def announce(what: AcceptAnyPeer | SkipNameCheck, owner: str) -> None:
             remedy="configure trust, a name and an identity, or unset the variable",
             code="TLS-CONFIG-DANGEROUS",
         )
+    if not what.warns:
+        return
     missing = "who the peer is" if isinstance(what, AcceptAnyPeer) else "whose certificate the peer shows"
     warnings.warn(
         f"{owner} with danger.{name}{reason}: nobody checks {missing}; an attacker in the middle can read and change"

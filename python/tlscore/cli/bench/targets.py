@@ -10,6 +10,9 @@ from tlscore.errors import ConfigError
 IN_MEMORY = ("seal", "open", "pingpong", "handshake_client", "handshake_server", "idle_client", "idle_server")
 OVER_SOCKETS = ("loopback_cpu", "loopback_wall")
 STARTING = ("import", "ready")
+# Libraries that asyncio takes as they are.
+UNDER_ASYNCIO = ("asyncio_echo",)
+_ALL = IN_MEMORY + OVER_SOCKETS + UNDER_ASYNCIO + STARTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ TARGETS: dict[str, Target] = {
             "tlscore",
             "tlscore",
             "write, read; sendall, recv_into",
+            _ALL,
             ready=_TLSCORE,
         ),
         Target(
@@ -90,13 +94,14 @@ TARGETS: dict[str, Target] = {
             "every chain verified anew, where tlscore by itself remembers those that hold",
             ("handshake_client",),
         ),
-        Target("ssl", _ENDS + "ssl:SslLibrary", "ssl", None, "the standard library", ready=_SHAPED.format("ssl")),
+        Target("ssl", _ENDS + "ssl:SslLibrary", "ssl", None, "the standard library", _ALL, ready=_SHAPED.format("ssl")),
         Target(
             "rtls",
             _ENDS + "ssl:RtlsLibrary",
             "rtls",
             "rtls",
             "rustls with AWS-LC; always shares ML-KEM keys",
+            _ALL,
             ready=_SHAPED.format("rtls"),
         ),
         Target(
@@ -105,6 +110,7 @@ TARGETS: dict[str, Target] = {
             "utls",
             "utls",
             "BoringSSL",
+            _ALL,
             suites=("TLS_AES_128_GCM_SHA256",),
             ready=_SHAPED.format("utls"),
         ),
