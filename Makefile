@@ -34,7 +34,7 @@ BLIND := target/release/blind
 FOUND := target/fuzz/found
 
 .PHONY: help demo test lint lint-style lint-types lint-stubs lint-rust rust-test bench docs check format conformance extension
-.PHONY: instructions lock clean force fuzz fuzz-build fuzz-grow
+.PHONY: ecosystem instructions lock clean force fuzz fuzz-build fuzz-grow
 
 help:
 	@echo "make demo   build, then a mutual-TLS server and client on loopback, step by step, with figures"
@@ -42,7 +42,8 @@ help:
 	@echo "make lint   every static check, and the tests of the Rust crates"
 	@echo "make bench  the comparison with other TLS libraries (ARGS=--quick for less than 40 seconds)"
 	@echo "make docs   the documentation, in docs/_build/html"
-	@echo "make check  lint, docs and test: what continuous integration runs"
+	@echo "make ecosystem  other people's libraries on tlscore, in an environment of their own"
+	@echo "make check  lint, docs, ecosystem and test: what continuous integration runs"
 	@echo "make fuzz   the fuzz targets, 60 s each (TARGETS=\"crl name\" SECONDS=600); make fuzz-grow keeps what was learnt"
 	@echo "also: make format, make conformance, make rust-test, make instructions, make lock, make clean"
 
@@ -51,6 +52,10 @@ demo: extension
 
 test: extension $(VENV)/.stamp-test
 	$(BIN)/python -m pytest $(ARGS)
+
+# tlscore itself comes from the source tree; the environment holds the other libraries.
+ecosystem: extension $(VENV)/.stamp-ecosystem
+	PYTHONPATH=$(CURDIR)/python $(VENV)/ecosystem/bin/python -m pytest -c tests/ecosystem/pytest.ini --rootdir . tests/ecosystem $(ARGS)
 
 bench: extension $(VENV)/.stamp-bench
 	$(BIN)/tlscore bench $(ARGS)
@@ -109,7 +114,7 @@ fuzz-grow: fuzz-build
 instructions:
 	$(PYTHON) benches/instructions.py $(if $(RECORD),--record)
 
-check: lint instructions docs test
+check: lint instructions docs ecosystem test
 
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .
@@ -118,6 +123,7 @@ format: $(VENV)/.stamp-test
 
 conformance: | $(BIN)/python
 	$(BIN)/python docs/generate_conformance.py $(if $(CI),--check)
+	$(BIN)/python docs/generate_ecosystem.py $(if $(CI),--check)
 
 extension: $(VENV)/.stamp-extension
 
@@ -137,6 +143,11 @@ $(VENV)/.stamp-test: requirements/test.txt $(VENV)/.stamp-build
 
 $(VENV)/.stamp-docs: requirements/docs.txt $(VENV)/.stamp-build
 	$(PIP) install --quiet --require-hashes -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.stamp-ecosystem: requirements/ecosystem.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/ecosystem
+	$(VENV)/ecosystem/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/ecosystem.txt
 	@touch $@
 
 # Some of the libraries compared with have wheels for few machines; the comparison leaves out what is not there.

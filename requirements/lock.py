@@ -1,8 +1,10 @@
 """Write the committed locks requirements/*.txt from pyproject.toml, with the hash of every file that pip may install.
 
 One lock per purpose, each complete in itself: build (the extension and its run-time needs), test (and lint), bench,
-docs. A later lock is constrained by the earlier ones, so all of them can live in one virtual environment. Run by
-`make lock`.
+docs, ecosystem. A later lock is constrained by the earlier ones, so all of them can live in one virtual environment;
+but ecosystem, whose libraries ask for older versions of what the tests use, is constrained by build alone and has a
+virtual environment of its own. Run by `make lock`, which writes them all; `python requirements/lock.py ecosystem`
+writes one.
 """
 
 import subprocess
@@ -12,15 +14,19 @@ import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+TOGETHER = ("test", "bench", "docs")
+APART = ("ecosystem",)
 HEADER = "# Written by requirements/lock.py (make lock) from pyproject.toml. Do not edit.\n"
 
 
 def wanted() -> dict[str, list[str]]:
     """Purpose -> requirements, in the order in which the locks constrain each other."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    base = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    runtime = project["project"]["dependencies"]
+    build = [*project["build-system"]["requires"], *runtime]
     extras = project["project"]["optional-dependencies"]
-    return {"build": base, **{purpose: base + extras[purpose] for purpose in ("test", "bench", "docs")}}
+    together = {purpose: build + extras[purpose] for purpose in TOGETHER}
+    return {"build": build, **together, **{purpose: runtime + extras[purpose] for purpose in APART}}
 
 
 def lock(purpose: str, requirements: list[str], earlier: list[Path]) -> Path:
@@ -39,12 +45,18 @@ def lock(purpose: str, requirements: list[str], earlier: list[Path]) -> Path:
     return target
 
 
-def main() -> None:
-    """Write all locks."""
-    earlier: list[Path] = []
-    for purpose, requirements in wanted().items():
-        earlier.append(lock(purpose, requirements, earlier))
+def main(only: list[str]) -> None:
+    """Write the locks that are asked for, or all of them."""
+    build, *others = wanted().items()
+    earlier = [HERE / "build.txt"]
+    for purpose, requirements in (build, *others):
+        constraints = [] if purpose == "build" else earlier[:1] if purpose in APART else earlier
+        path = HERE / f"{purpose}.txt"
+        if not only or purpose in only:
+            lock(purpose, requirements, constraints)
+        if purpose in TOGETHER:
+            earlier.append(path)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -166,6 +166,16 @@ def test_docs_conformance_page_is_up_to_date() -> None:
     assert run.returncode == 0, run.stderr[-2000:]
 
 
+def test_docs_ecosystem_page_is_up_to_date() -> None:
+    """Its table comes from the marks of tests/ecosystem/; a row more or less, or another version, changes the page."""
+    run = subprocess.run(
+        [sys.executable, str(REPOSITORY / "docs" / "generate_ecosystem.py"), "--check"],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
 def test_sections_that_are_named_exist() -> None:
     """RFC 9846 numbers its sections anew: a number of RFC 8446 leads nowhere, or to something else."""
     spec = importlib.util.spec_from_file_location("conformance", REPOSITORY / "docs" / "generate_conformance.py")

@@ -38,6 +38,7 @@ LAYERS = [
     {"handshake"},
     {"connection"},
     {"sockets", "aio", "ssl"},
+    {"pep748", "twisted", "urllib3"},
     {"cli", "__main__"},
 ]
 # Who may touch the Rust module: the protocol, the hot paths of adapters, and what shows build facts or limits.

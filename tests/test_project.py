@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.tools import REPOSITORY
 
-MAKE_TARGETS = {"demo", "test", "lint", "bench", "docs"}
-EXTRAS = {"test", "bench", "docs", "cli"}
+MAKE_TARGETS = {"demo", "test", "lint", "bench", "docs", "ecosystem"}
+EXTRAS = {"test", "bench", "docs", "cli", "ecosystem"}
 
 
 def toml(name: str) -> dict[str, Any]:
@@ -111,11 +111,13 @@ def test_extras_are_complete() -> None:
     assert set(toml("pyproject.toml")["project"]["optional-dependencies"]) >= EXTRAS
 
 
-@pytest.mark.parametrize("extra", ["build", "test", "bench", "docs"])
+@pytest.mark.parametrize("extra", ["build", "test", "bench", "docs", "ecosystem"])
 def test_locks_hold_every_requirement_with_hashes(extra: str) -> None:
     """Each lock covers what pyproject.toml asks for, and names the hash of every file."""
     project = toml("pyproject.toml")
-    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    wanted = list(project["project"]["dependencies"])
+    if extra != "ecosystem":
+        wanted += project["build-system"]["requires"]
     if extra != "build":
         wanted += project["project"]["optional-dependencies"][extra]
     names = {normal(re.split(r"[<>=!~;\[ ]", requirement)[0]) for requirement in wanted}
@@ -125,7 +127,10 @@ def test_locks_hold_every_requirement_with_hashes(extra: str) -> None:
 
 
 def test_locks_agree_with_each_other() -> None:
-    """All of them are installed into one virtual environment."""
+    """Four of them are installed into one virtual environment; the fifth runs the same cryptography and pytest."""
+    ecosystem = pinned("ecosystem")
+    assert ecosystem["cryptography"] == pinned("build")["cryptography"]
+    assert ecosystem["pytest"] == pinned("test")["pytest"]
     versions: dict[str, str] = {}
     for lock in ("build", "test", "bench", "docs"):
         for name, version in pinned(lock).items():
@@ -152,6 +157,7 @@ def test_ci_program_is_executable_and_ends_with_the_tests() -> None:
     steps = re.findall(r"^step (.+)$", program.read_text(encoding="utf-8"), re.MULTILINE)
     assert steps[-1].endswith("test")
     assert any("lint" in step for step in steps)
+    assert any("ecosystem" in step for step in steps)
 
 
 def test_console_script_and_module_are_the_same_program() -> None:

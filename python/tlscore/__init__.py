@@ -12,12 +12,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from tlscore import aio as aio
     from tlscore import danger as danger
     from tlscore import errors as errors
     from tlscore import events as events
     from tlscore import iana as iana
     from tlscore import legacy as legacy
     from tlscore import policies as policies
+    from tlscore import ssl as ssl
     from tlscore._core import __version__ as __version__
     from tlscore.certs.identity import Identity as Identity
     from tlscore.certs.loading.passwords import PasswordFile as PasswordFile
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
     from tlscore.sockets import wrap_client as wrap_client
     from tlscore.sockets import wrap_listener as wrap_listener
     from tlscore.sockets import wrap_server as wrap_server
+    from tlscore.ssl.inject import extract_from_ssl as extract_from_ssl
+    from tlscore.ssl.inject import inject_into_ssl as inject_into_ssl
 
 # name -> module that defines it; a module's own name stands for itself.
 _HOMES = {
@@ -102,14 +106,18 @@ _HOMES = {
     "WantReadError": "errors",
     "WantWriteError": "errors",
     "__version__": "_core",
+    "aio": "",
     "connect": "sockets",
     "danger": "",
     "errors": "",
     "events": "",
+    "extract_from_ssl": "ssl.inject",
     "iana": "",
+    "inject_into_ssl": "ssl.inject",
     "legacy": "",
     "listen": "sockets",
     "policies": "",
+    "ssl": "",
     "wrap_client": "sockets",
     "wrap_listener": "sockets",
     "wrap_server": "sockets",
@@ -154,14 +162,18 @@ __all__ = [
     "WantReadError",
     "WantWriteError",
     "__version__",
+    "aio",
     "connect",
     "danger",
     "errors",
     "events",
+    "extract_from_ssl",
     "iana",
+    "inject_into_ssl",
     "legacy",
     "listen",
     "policies",
+    "ssl",
     "wrap_client",
     "wrap_listener",
     "wrap_server",

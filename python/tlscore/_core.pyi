@@ -164,6 +164,31 @@ class RecordLayer:
         Raises:   WantReadError; TimeoutError; OSError of the system call; as receive.
         """
 
+    # -- for event loops: they never wait, and say so without an exception --
+    def try_read_from(self, fd: int, buffer: Buffer, /) -> int:
+        """Receive from a descriptor at most once and open, without waiting.
+
+        Takes:    fd, buffer: as read_from.
+        Gives:    octets written; 0 after the peer's close_notify; -1 where nothing whole has come.
+        Raises:   TruncationError at end of stream; OSError of the call; as read_into.
+        Effects:  one call without the interpreter; answers that the peer asked for are sent as far as that goes.
+        """
+
+    def try_read_bytes_from(self, fd: int, limit: int, /) -> bytes | None:
+        """As try_read_from, into a bytes object of at most `limit` octets, and at most 256 KiB.
+
+        Gives:    b"" after the peer's close_notify; None where nothing whole has come.
+        """
+
+    def try_send_to(self, fd: int, data: Buffer, /) -> int:
+        """Seal all of `data` and send what the descriptor takes, without waiting; what it does not take waits here.
+
+        Takes:    data: any contiguous buffer; an empty one sends what waits.
+        Gives:    sealed octets that wait, 0 where all has left.
+        Raises:   OSError of the system call; as write.
+        Effects:  one call without the interpreter.
+        """
+
     # -- state --
     @property
     def pending_wire(self) -> int:
@@ -234,6 +259,10 @@ class RecordLayer:
     def _set_padding(self, kind: Literal["none", "multiple", "full"], value: int, /) -> None: ...
     def _set_limits(self, limits: dict[str, int], /) -> None: ...
     def _set_release_threshold(self, octets: int, /) -> None: ...
+    def _set_frugal(self, frugal: bool, /) -> None:
+        """Descriptor calls receive record by record: whatever a later read could give, `select` and `poll` on the
+        descriptor or `pending_plaintext` show. Reads into a buffer leave a record's type octet out of the memory
+        behind its content."""
     def _open(self, /) -> None:
         """From here on application data may be written and read: both Finished are verified and the application keys
         are installed.

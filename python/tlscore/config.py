@@ -223,11 +223,12 @@ class ServerConfig(Config, kw_only=True):
               when conn.request_client_certificate() is called. advertise_cas: whether client_trust's names are sent
               ("auto": unless it is the system's store). strict_sni: refuse names that no identity is for. resolver:
               called with a ClientHelloInfo for each ClientHello, before anything is signed or agreed: gives the
-              identity, or None for the usual choice. authorize: called with the PeerIdentity of a client that owns its
-              verified certificate; anything but True is access_denied. confirm_client_auth: tell clients at once that
-              their certificate was taken. Both functions may be async; in both an exception ends the handshake.
-              on_reject="silent": close without an alert where the client's versions are refused. legacy: what of the
-              past is allowed instead of `versions` and `suites`: see tlscore.legacy.
+              identity, or None for the usual choice. require_alpn: refuse clients whose application protocols are all
+              unknown, as RFC 7301 has it; False goes on without one. authorize: called with the PeerIdentity of a
+              client that owns its verified certificate; anything but True is access_denied. confirm_client_auth: tell
+              clients at once that their certificate was taken. Both functions may be async; in both an exception ends
+              the handshake. on_reject="silent": close without an alert where the client's versions are refused. legacy:
+              what of the past is allowed instead of `versions` and `suites`: see tlscore.legacy.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -241,6 +242,7 @@ class ServerConfig(Config, kw_only=True):
     strict_sni: bool
     prefer: Literal["server", "client"]
     hello_retry_cookie: bool
+    require_alpn: bool
     unauthenticated: danger.AcceptAnyPeer | None
 
     role: ClassVar[str] = "server"
@@ -259,6 +261,7 @@ class ServerConfig(Config, kw_only=True):
         strict_sni: bool = False,
         prefer: Literal["server", "client"] = defaults.PREFER,
         hello_retry_cookie: bool = False,
+        require_alpn: bool = True,
         unauthenticated: danger.AcceptAnyPeer | None = None,
         policy: Policy | None = None,
         certificate_policy: CertificatePolicy | None = None,

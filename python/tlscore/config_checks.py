@@ -56,7 +56,7 @@ def server_choices(values: dict[str, Any], given: dict[str, Any]) -> None:
         values[field] = settings.choice(field, given[field], known)
     if values["client_auth"] == "post_handshake":
         _needs_tls13(values, 'client_auth is "post_handshake"', 'use client_auth="optional"')
-    for field in ("strict_sni", "hello_retry_cookie", "confirm_client_auth"):
+    for field in ("strict_sni", "hello_retry_cookie", "confirm_client_auth", "require_alpn"):
         values[field] = settings.flag(field, given[field])
 
 

@@ -35,6 +35,8 @@ class AcceptAnyPeer(Record):
     opt_out: ClassVar[str] = "accept_any_peer"
     loss: ClassVar[str] = "nobody checks who the peer is; an attacker in the middle can read and change everything"
     category: ClassVar[type[UserWarning]] = UnauthenticatedTlsWarning
+    # False where the caller has said it in words of another library that do not warn, such as ssl.CERT_NONE.
+    warns: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_reason("accept_any_peer", self.reason or "none given")
@@ -55,6 +57,7 @@ class SkipNameCheck(Record):
         "nobody checks whose certificate the peer shows; an attacker in the middle can read and change everything"
     )
     category: ClassVar[type[UserWarning]] = UnauthenticatedTlsWarning
+    warns: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_reason("skip_name_check", self.reason)
@@ -67,6 +70,7 @@ class NoEncryption(Record):
     opt_out: ClassVar[str] = "no_encryption"
     loss: ClassVar[str] = "nothing may be encrypted; everybody on the way can read everything"
     category: ClassVar[type[UserWarning]] = UnencryptedTlsWarning
+    warns: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_reason("no_encryption", self.reason)
@@ -125,6 +129,8 @@ def announce(what: AcceptAnyPeer | SkipNameCheck | NoEncryption, owner: str) -> 
     reason = f" (reason given: {what.reason})" if what.reason else ""
     named = f"danger.{what.opt_out}{reason}"
     require_allowed(f"{owner} uses {named}", "configure trust, a name and an identity, or unset the variable")
+    if not what.warns:
+        return
     logger = logging.getLogger("tlscore.danger")
     if not logger.handlers:
         # Without a handler of the program's own, logging would write beside the warning to standard error.

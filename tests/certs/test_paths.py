@@ -431,6 +431,12 @@ def test_strict_profile_refuses_what_the_default_lets_pass() -> None:
     assert any("authorityKeyIdentifier" in note for note in [str(refused.value), *refused.value.__notes__])
 
 
+def test_issuer_rules_ask_for_what_rfc5280_asks_of_issuers_and_for_no_more() -> None:
+    """RFC 5280 4.2.1.1: a certificate names the key of its issuer."""
+    with pytest.raises(errors.BadCertificate, match="authorityKeyIdentifier"):
+        judge(ROOT.issue("leaf", san("www.example.org")), policy=CertificatePolicy(issuer_rules=True))
+
+
 # -- the policy's own checks --
 
 

@@ -123,6 +123,14 @@ def test_alpn_without_overlap_names_both_lists(trust, identity):
     assert "imap, smtp" in str(error)
 
 
+def test_server_goes_on_without_a_protocol_where_none_is_required(
+    client_config: ClientConfig, server_config: ServerConfig
+) -> None:
+    client, server = pair(client_config.replace(alpn=("h2",)), server_config.replace(alpn=("x",), require_alpn=False))
+    assert client.handshake_complete
+    assert client.alpn is server.alpn is None
+
+
 @pytest.mark.parametrize(("ours", "theirs"), [((), ("h2",)), (("h2",), ()), ((), ())])
 def test_alpn_of_one_side_alone_selects_nothing(trust, identity, ours, theirs):
     client, server = pair(ClientConfig.simple(trust, alpn=ours), ServerConfig.simple(identity, alpn=theirs))

@@ -1,6 +1,8 @@
 """The descriptor calls of the record layer: receive and open, seal and send, in one call each, on a socket pair."""
 
+import errno
 import hashlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -150,3 +152,30 @@ def test_reply_to_a_key_update_leaves_with_the_next_flush(wired: Wired) -> None:
     buffer = bytearray(100)
     assert wired.client.read_from(wired.near.fileno(), buffer, 10) == 6
     assert wired.client.counters[2:] == (1, 1)
+
+
+def test_a_frugal_layer_leaves_what_it_does_not_give_in_the_descriptor(wired: Wired) -> None:
+    wired.server._set_frugal(True)
+    for text in (b"one", b"two"):
+        wired.send(text)
+    wired.near.send(b"plain octets behind the records")
+    assert wired.read() == b"one"
+    assert wired.server.buffered_wire == 0
+    assert wired.read() == b"two"
+    assert wired.far.recv(100) == b"plain octets behind the records"
+
+
+def test_a_frugal_layer_takes_bulk_data_in_one_call(wired: Wired) -> None:
+    wired.server._set_frugal(True)
+    data = pattern(60_000)
+    wired.send(data)
+    assert wired.read() == data
+    assert wired.server.buffered_wire <= 5
+
+
+def test_errors_of_the_system_have_its_number_and_text(wired: Wired) -> None:
+    wired.far.close()
+    error = failure(wired.send, bytes(100))
+    assert type(error) is BrokenPipeError
+    assert error.args == (errno.EPIPE, os.strerror(errno.EPIPE))
+    assert error.from_stream

@@ -14,7 +14,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import tlscore
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+# Where this process has the package from: scripts must measure the same one.
+PACKAGES = Path(tlscore.__file__).resolve().parents[1]
 
 
 def resident() -> int:
@@ -27,7 +31,7 @@ def resident() -> int:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "MALLOC_ARENA_MAX": "1", "PYTHONPATH": str(REPOSITORY)}
+    return {**os.environ, "MALLOC_ARENA_MAX": "1", "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(PACKAGES)])}
 
 
 def run_script(body: str, timeout: float = 60) -> Any:

@@ -22,6 +22,9 @@ PACKAGES = {
     "gnutls-cli": "gnutls-bin",
     "gnutls-serv": "gnutls-bin",
     "curl": "curl",
+    "redis-server": "redis-server",
+    "mosquitto": "mosquitto",
+    "chromium": "chromium",
     "cargo": "cargo",
     "valgrind": "valgrind",
 }

@@ -89,6 +89,8 @@ class CertificatePolicy(Record, kw_only=True):
     depth: int = 8
     budgets: Budgets = Budgets()
     strict: bool = False
+    # What RFC 5280 asks of issuers and lets verifiers do without: key identifiers, keyUsage of CAs, what is critical.
+    issuer_rules: bool = False
     # RFC 5280 6.1.1: inputs (c) to (g). Policies are OIDs as dotted text; none given: any policy is acceptable.
     accepted_policies: tuple[str, ...] = ()
     require_explicit_policy: bool = False

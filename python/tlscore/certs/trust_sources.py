@@ -45,11 +45,18 @@ Stamp = tuple[object, ...]
 class Anchors:
     """What is computed once for a set of anchors, shared by every store of the same source."""
 
-    __slots__ = ("certificates", "kept", "names", "pins")
+    __slots__ = ("certificates", "helpers", "kept", "names", "pins")
 
-    def __init__(self, certificates: tuple[x509.Certificate, ...], pins: frozenset[bytes] = frozenset()) -> None:
+    def __init__(
+        self,
+        certificates: tuple[x509.Certificate, ...],
+        pins: frozenset[bytes] = frozenset(),
+        helpers: tuple[x509.Certificate, ...] = (),
+    ) -> None:
         self.certificates = certificates
         self.pins = pins
+        # No anchors, but at hand where a chain lacks a link.
+        self.helpers = helpers
         self.names: tuple[bytes, ...] | None = None
         # What path verification prepares for these anchors, under keys of its own.
         self.kept: dict[Any, Any] = {}

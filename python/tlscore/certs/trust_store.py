@@ -108,6 +108,11 @@ class TrustStore:
         return cls(certificates)
 
     @classmethod
+    def of_anchors(cls, anchors: Anchors, origin: str) -> TrustStore:
+        """A store of a set that was put together elsewhere; stores of one set share what is prepared for it."""
+        return cls._of(trust_sources.FixedSource(anchors, origin))
+
+    @classmethod
     def pinned(cls, *sha256: str | bytes) -> TrustStore:
         """Keys instead of certificates: a certificate that the peer shows is an anchor if the SHA-256 of its
         SubjectPublicKeyInfo is listed. Name and validity are still checked.

@@ -300,7 +300,7 @@ class _Inquiry:
         self.others = tuple([_parse(der, number) for number, der in numbered if der != self.chain[0]])
         self.anchors = self.anchors.with_pinned((self.leaf, *self.others))
         question = Question(self.anchors, self.name, self.now, self.purpose, self.policy)
-        return Search(question, self.others)
+        return Search(question, (*self.others, *self.anchors.helpers))
 
     def _failed(self, search: Search) -> VerificationReport:
         question = search.question

@@ -175,9 +175,7 @@ def _check_scheme(chain: "ChainVerified", scheme: int, offered: Sequence[int]) -
         raise _bad_scheme(scheme, "which does not fit the key in its certificate")
 
 
-def authorized(
-    config: "ClientConfig | ServerConfig", peer: _Owner
-) -> _Owner | Pending[_Owner]:
+def authorized(config: "ClientConfig | ServerConfig", peer: _Owner) -> _Owner | Pending[_Owner]:
     """Ask the configuration's `authorize` about a peer that owns the key of its verified certificate.
 
     Raises:   AccessDenied for every answer but True, and for every exception: nothing that goes wrong is consent.

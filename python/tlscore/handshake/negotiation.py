@@ -312,7 +312,7 @@ def select_group(config: "ServerConfig", offer: Offer) -> tuple[int, int | None]
 
 
 def select_alpn(config: "ServerConfig", ours: tuple[bytes, ...], offer: Offer) -> bytes | None:
-    """One application protocol; None where one end has no list."""
+    """One application protocol; None where one end has no list, and where none is common and need not be."""
     theirs = offer.alpn
     if not ours or not theirs:
         return None
@@ -320,6 +320,8 @@ def select_alpn(config: "ServerConfig", ours: tuple[bytes, ...], offer: Offer) -
     for name in first:
         if name in second:
             return name
+    if not config.require_alpn:
+        return None
     # RFC 7301 3.2: "In the event that the server supports no protocols that the client advertises, then the server
     # SHALL respond with a fatal "no_application_protocol" alert."
     raise NoApplicationProtocol(

@@ -50,6 +50,9 @@ pub enum Item {
 /// How far `promise` looks: sixteen full records.
 const WALK: usize = 16 * MAX_PLAINTEXT;
 
+/// Records of at least this length carry bulk data: alerts and most messages are far smaller.
+const BULK: usize = 4096;
+
 /// What became of the record at the head.
 enum Step {
     /// It is processed.
@@ -303,6 +306,31 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// The longest protected record, without its header.
     fn longest(&self) -> usize {
         self.protection.as_ref().map_or(MAX_CIPHERTEXT, Protection::longest)
+    }
+
+    /// Octets to receive so that nothing whole is held back: what the record at the head lacks, or its header where that has not come
+    /// whole. Behind a large record the header of the next one comes along, which halves the calls of a bulk transfer; a header alone
+    /// gives nothing, so whatever can be read still shows in the descriptor.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        let available = self.source.available();
+        let wanted = match self.head_length() {
+            Some(length) if length >= BULK => HEADER + length.min(self.longest()) + HEADER,
+            Some(length) => HEADER + length,
+            None => HEADER,
+        };
+        wanted.saturating_sub(available).max(1)
+    }
+
+    /// Whether the record at the head is a large one, of which this much room can hold the content.
+    #[must_use]
+    pub fn bulk_fits(&self, room: usize) -> bool {
+        self.head_length().is_some_and(|length| length >= BULK && length <= room)
+    }
+
+    fn head_length(&self) -> Option<usize> {
+        let head = self.source.copy_at::<HEADER>(0)?;
+        Some(usize::from(u16::from_be_bytes([head[3], head[4]])))
     }
 
     /// Drop the record of `total` octets at the head.

@@ -136,6 +136,12 @@ impl<W: AsRef<[u8]>> Source<W> {
         }
     }
 
+    /// Hold no more memory than what waits deserves; for a caller that may not come back soon.
+    pub fn shrink(&mut self) {
+        self.settle();
+        self.owned.shrink();
+    }
+
     /// Drop everything.
     pub fn clear(&mut self) {
         self.chunk = None;

@@ -441,3 +441,46 @@ fn what_was_opened_before_a_bad_record_is_delivered_first() {
     assert_eq!(read.pull(&mut Destination::new(&mut memory)), Ok(Item::Data(4)));
     assert_eq!(read.pull(&mut Destination::new(&mut memory)).expect_err("bad").code, Code::BadRecordMac);
 }
+
+#[test]
+fn a_tidy_destination_keeps_what_lies_behind_the_content() {
+    for suite in Suite::ALL {
+        let (mut write, mut read, ..) = halves(suite);
+        for (octets, room) in [(1, 1), (1, 2), (100, 100), (100, 101), (100, 300), (16384, 16384), (16384, 20000)] {
+            let data = pattern(octets);
+            write.seal(&data).expect("open");
+            read.source.feed(&wire(&mut write));
+            let mut memory = vec![MaybeUninit::new(0x55_u8); room];
+            assert_eq!(read.pull(&mut Destination::new(&mut memory).tidy(true)).ok(), Some(Item::Data(octets)));
+            // SAFETY: the vector was made of initialised octets.
+            let memory: Vec<u8> = memory.iter().map(|octet| unsafe { octet.assume_init() }).collect();
+            assert_eq!(memory[..octets], data, "{suite:?} {octets} {room}");
+            assert!(memory[octets..].iter().all(|octet| *octet == 0x55), "{suite:?} {octets} {room}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_never_reaches_into_a_small_record_behind() {
+    let (mut write, mut read, ..) = halves(Suite::Aes128GcmSha256);
+    write.seal(&pattern(100)).expect("open");
+    let small = wire(&mut write);
+    write.seal(&pattern(16384)).expect("open");
+    let large = wire(&mut write);
+    assert_eq!(read.missing(), 5);
+    read.source.feed(&small[..3]);
+    assert_eq!(read.missing(), 2);
+    read.source.feed(&small[3..5]);
+    assert_eq!(read.missing(), small.len() - 5);
+    assert!(!read.bulk_fits(20_000));
+    read.source.feed(&small[5..]);
+    assert_eq!(drain(&mut read, 200), Ok(pattern(100)));
+    read.source.feed(&large[..5]);
+    // The header of the record behind a large one comes along.
+    assert_eq!(read.missing(), large.len());
+    assert!(read.bulk_fits(20_000));
+    assert!(!read.bulk_fits(1000));
+    read.source.feed(&large[5..]);
+    assert_eq!(drain(&mut read, 20_000), Ok(pattern(16384)));
+    assert_eq!(read.missing(), 5);
+}

@@ -185,6 +185,18 @@ impl Buffer {
         }
     }
 
+    /// Move few live octets out of large memory, so that the head of a record whose rest is late does not hold it.
+    pub fn shrink(&mut self) {
+        self.release();
+        if self.memory.len() > 4 * SMALLEST && self.len() <= self.memory.len() / 4 {
+            let mut smaller = POOL.take(self.len());
+            smaller[..self.len()].copy_from_slice(self.as_slice());
+            self.end = self.len();
+            self.start = 0;
+            POOL.give(core::mem::replace(&mut self.memory, smaller));
+        }
+    }
+
     /// Zero the memory and give it back. Memory that the buffer outgrew before went back as it was.
     pub fn wiped(mut self) {
         self.memory.zeroize();

@@ -129,3 +129,21 @@ fn test_buffer_refuses_to_commit_more_than_its_room() {
     let room = buffer.spare(10).len();
     buffer.commit(room + 1);
 }
+
+#[test]
+fn test_buffer_that_shrinks_keeps_its_octets_and_no_large_memory() {
+    let mut buffer = Buffer::new();
+    buffer.spare(300_000);
+    buffer.commit(300_000);
+    buffer.as_mut_slice()[299_000..].fill(7);
+    buffer.shrink();
+    assert_eq!((buffer.len(), buffer.capacity()), (300_000, 524_288));
+    buffer.consume(299_000);
+    buffer.shrink();
+    assert_eq!((buffer.as_slice(), buffer.capacity()), (&[7; 1000][..], 4096));
+    buffer.extend_from_slice(&[8; 10_000]);
+    assert_eq!((buffer.as_slice()[999], buffer.as_slice()[1000]), (7, 8));
+    buffer.consume(11_000);
+    buffer.shrink();
+    assert_eq!(buffer.capacity(), 0);
+}

@@ -33,6 +33,9 @@ impl Wait {
         Ok(Self { deadline: Instant::now().checked_add(span), never: span.is_zero() })
     }
 
+    /// Not at all, whatever the clock says.
+    pub const NEVER: Self = Self { deadline: None, never: true };
+
     /// Not at all.
     pub const fn is_never(&self) -> bool {
         self.never
@@ -93,7 +96,14 @@ pub fn wait(fd: i32, wait: &Wait, until: Until) -> Outcome {
 
 /// Receive once into the source. `Ok(None)` where nothing is there yet.
 pub fn receive<W: AsRef<[u8]>>(fd: i32, source: &mut Source<W>) -> io::Result<Option<usize>> {
-    let room = source.spare(RECEIVE);
+    receive_up_to(fd, source, RECEIVE)
+}
+
+/// As `receive`, and at most so many octets: what is not taken still shows in `select` and `poll`.
+pub fn receive_up_to<W: AsRef<[u8]>>(fd: i32, source: &mut Source<W>, octets: usize) -> io::Result<Option<usize>> {
+    let room = source.spare(octets.min(RECEIVE));
+    let octets = octets.min(room.len());
+    let room = &mut room[..octets];
     loop {
         // SAFETY: `room` is writable memory of that length, which we hold alone.
         let count = unsafe { libc::recv(fd, room.as_mut_ptr().cast(), room.len(), libc::MSG_DONTWAIT) };

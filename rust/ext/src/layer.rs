@@ -59,6 +59,8 @@ pub struct RecordLayer {
     pub(crate) open: AtomicBool,
     peer_closed: AtomicBool,
     pub(crate) ended: AtomicBool,
+    /// Receive record by record, and leave the memory behind the content of records alone.
+    pub(crate) frugal: AtomicBool,
     pub(crate) release: AtomicUsize,
     generation: u32,
 }
@@ -198,6 +200,11 @@ impl RecordLayer {
         self.read.try_lock().map_or(0, |half| half.source.available())
     }
 
+    /// Whether a key update, or the answer to one, waits to be sealed.
+    pub fn is_due(&self) -> bool {
+        self.signals.due()
+    }
+
     /// Whether the stream is known to have ended.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
@@ -319,6 +326,7 @@ impl RecordLayer {
             open: AtomicBool::new(false),
             peer_closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            frugal: AtomicBool::new(false),
             release: AtomicUsize::new(RELEASE_THRESHOLD),
             generation: fork::generation(),
         }

@@ -1,6 +1,8 @@
 //! `RecordLayer` on descriptors: receive and open, seal and send, each in one call that leaves the interpreter to others.
 
-use pyo3::exceptions::PyBufferError;
+use std::sync::atomic::Ordering;
+
+use pyo3::exceptions::{PyBufferError, PyOSError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -9,13 +11,20 @@ use tlscore_core::{Error, Item};
 
 use crate::buffers::{FreshBytes, View};
 use crate::descriptor::{self, Outcome, Until, Wait};
-use crate::layer::{RecordLayer, Writer};
+use crate::layer::{Reader, RecordLayer, Writer};
 use crate::layer_io::READ_CAP;
 
 /// The exception of a system call that failed. It is marked, since exceptions of signal handlers come out of the same calls and say
 /// nothing about the stream.
 fn stream_error(py: Python<'_>, error: std::io::Error) -> PyErr {
-    let error = PyErr::from(error);
+    let error = match error.raw_os_error() {
+        // With its number, which programs compare, and the text that Python gives it.
+        Some(number) => {
+            let text = error.to_string();
+            PyOSError::new_err((number, text.split(" (os error").next().unwrap_or_default().to_owned()))
+        }
+        None => PyErr::from(error),
+    };
     // An OSError takes attributes; if it ever does not, it passes for a handler's.
     let _ = error.value(py).setattr(intern!(py, "from_stream"), true);
     error
@@ -45,12 +54,21 @@ impl RecordLayer {
         }
     }
 
+    /// Receive once; a frugal layer takes record by record, so that nothing whole is held back that no `select` shows.
+    fn receive_next(this: &Self, fd: i32, half: &mut Reader) -> std::io::Result<Option<usize>> {
+        if !this.frugal.load(Ordering::Relaxed) {
+            return descriptor::receive(fd, &mut half.source);
+        }
+        let octets = half.missing();
+        descriptor::receive_up_to(fd, &mut half.source, octets)
+    }
+
     /// Receive once into the read buffer. None where the descriptor would block.
     fn receive_once(slf: &Bound<'_, Self>, fd: i32) -> PyResult<Option<usize>> {
         let this = slf.get();
         let received = slf.py().detach(|| {
             let mut half = this.lock_read()?;
-            Ok(descriptor::receive(fd, &mut half.source))
+            Ok(Self::receive_next(this, fd, &mut half))
         });
         match received.map_err(|error: Error| Self::fail(slf, &error))? {
             Ok(octets) => Ok(octets),
@@ -95,13 +113,18 @@ impl RecordLayer {
 
     /// Open what waits, receiving until there is something; detached from the interpreter.
     fn step(this: &Self, fd: i32, destination: &mut Destination<'_>) -> Result<Step, Error> {
+        let frugal = this.frugal.load(Ordering::Relaxed);
         let mut half = this.lock_read()?;
         loop {
             let item = half.pull(destination)?;
-            if item != Item::NeedMore {
+            // A frugal layer that knows that more bulk data comes goes on while there is room.
+            let more = frugal && matches!(item, Item::Data(_)) && half.bulk_fits(destination.room());
+            if item != Item::NeedMore && !more {
                 return Ok(Step::Item(item));
             }
-            match descriptor::receive(fd, &mut half.source) {
+            match Self::receive_next(this, fd, &mut half) {
+                // What was opened is delivered; the end and errors come again.
+                Ok(Some(0) | None) | Err(_) if more => return Ok(Step::Item(item)),
                 Ok(Some(0)) => return Ok(Step::EndOfStream),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(Step::WouldBlock),
@@ -129,6 +152,60 @@ impl RecordLayer {
         Ok(None)
     }
 
+    /// Find out how much application data waits, receiving at most once. Where none does, the step is what stands there instead.
+    fn look(this: &Self, fd: i32, limit: usize) -> Result<(Step, usize), Error> {
+        let mut half = this.lock_read()?;
+        let mut received = false;
+        loop {
+            let promise = half.promise(limit).min(limit);
+            if promise > 0 {
+                return Ok((Step::Item(Item::DataWaits), promise));
+            }
+            // What stands first is no whole record of application data, or one whose length does not tell what it holds.
+            let item = half.pull(&mut Destination::none())?;
+            if item == Item::DataWaits {
+                continue;
+            }
+            if item != Item::NeedMore || received {
+                return Ok((if item == Item::NeedMore { Step::WouldBlock } else { Step::Item(item) }, 0));
+            }
+            match descriptor::receive(fd, &mut half.source) {
+                Ok(Some(0)) => return Ok((Step::EndOfStream, 0)),
+                Ok(Some(_)) => received = true,
+                Ok(None) => return Ok((Step::WouldBlock, 0)),
+                Err(error) => return Ok((Step::Failed(error), 0)),
+            }
+        }
+    }
+
+    /// Open what waits, receiving at most once; for callers that an event loop calls again.
+    fn single_step(this: &Self, fd: i32, destination: &mut Destination<'_>) -> Result<Step, Error> {
+        let mut half = this.lock_read()?;
+        let mut item = half.pull(destination)?;
+        if item == Item::NeedMore {
+            match descriptor::receive(fd, &mut half.source) {
+                Ok(Some(0)) => return Ok(Step::EndOfStream),
+                Ok(Some(_)) => item = half.pull(destination)?,
+                Ok(None) => {}
+                Err(error) => return Ok(Step::Failed(error)),
+            }
+        }
+        Ok(if item == Item::NeedMore { Step::WouldBlock } else { Step::Item(item) })
+    }
+
+    /// Before control goes back to an event loop, which may not come back for long: answer what the peer asked for, and hold no more
+    /// memory than what waits deserves.
+    fn rest(slf: &Bound<'_, Self>, fd: i32) -> PyResult<()> {
+        let this = slf.get();
+        if this.is_due() {
+            Self::push_answers(slf, fd)?;
+        }
+        if let Some(mut half) = this.try_read() {
+            half.source.shrink();
+        }
+        Ok(())
+    }
+
     fn flush(slf: &Bound<'_, Self>, fd: i32, wait: &Wait) -> PyResult<()> {
         while !Self::push_out(slf, fd)? {
             Self::wait(slf, fd, wait, Until::Writable)?;
@@ -154,9 +231,10 @@ impl RecordLayer {
             return Err(PyBufferError::new_err("the buffer is empty; give one of at least 1 octet"));
         }
         let wait = Wait::new(timeout)?;
+        let tidy = this.frugal.load(Ordering::Relaxed);
         loop {
             Self::check_open(slf)?;
-            let step = py.detach(|| Self::step(this, fd, &mut Destination::new(memory)));
+            let step = py.detach(|| Self::step(this, fd, &mut Destination::new(memory).tidy(tidy)));
             if let Some(octets) = Self::take_step(slf, fd, &wait, step)? {
                 return Ok(octets);
             }
@@ -271,10 +349,107 @@ impl RecordLayer {
             if let Some(octets) = Self::receive_once(slf, fd)? {
                 if octets > 0 && !slf.get().is_open() {
                     slf.call_method0(intern!(slf.py(), "_advance"))?;
+                    if let Some(mut half) = slf.get().try_read() {
+                        half.source.shrink();
+                    }
                 }
                 return Ok(octets);
             }
             Self::wait(slf, fd, &wait, Until::Readable)?;
         }
+    }
+
+    // ---- for event loops: they never wait, and say so without an exception ----
+
+    /// Receive from a descriptor at most once and open, without waiting.
+    ///
+    /// Takes:    fd, buffer: as read_from.
+    /// Gives:    octets written; 0 after the peer's close_notify; -1 where nothing whole has come.
+    /// Raises:   TruncationError at end of stream; OSError of the call; as read_into.
+    /// Effects:  one call without the interpreter; answers that the peer asked for are sent as far as that goes.
+    #[pyo3(signature = (fd, buffer, /))]
+    fn try_read_from(slf: &Bound<'_, Self>, fd: i32, buffer: &Bound<'_, PyAny>) -> PyResult<isize> {
+        let (py, this) = (slf.py(), slf.get());
+        let mut view = View::empty();
+        let memory = view.writable(buffer)?;
+        if memory.is_empty() {
+            return Err(PyBufferError::new_err("the buffer is empty; give one of at least 1 octet"));
+        }
+        loop {
+            Self::check_open(slf)?;
+            let step = py.detach(|| Self::single_step(this, fd, &mut Destination::new(memory)));
+            if let Ok(Step::WouldBlock) = step {
+                Self::rest(slf, fd)?;
+                return Ok(-1);
+            }
+            if let Some(octets) = Self::take_step(slf, fd, &Wait::NEVER, step)? {
+                Self::rest(slf, fd)?;
+                return Ok(octets as isize);
+            }
+        }
+    }
+
+    /// As try_read_from, into a bytes object of at most `limit` octets, and at most 256 KiB.
+    ///
+    /// Gives:    b"" after the peer's close_notify; None where nothing whole has come.
+    #[pyo3(signature = (fd, limit, /))]
+    fn try_read_bytes_from(slf: &Bound<'_, Self>, fd: i32, limit: usize) -> PyResult<Option<Py<PyBytes>>> {
+        let (py, this) = (slf.py(), slf.get());
+        let limit = limit.clamp(1, READ_CAP);
+        loop {
+            Self::check_open(slf)?;
+            let looked = py.detach(|| Self::look(this, fd, limit));
+            let (step, promise) = looked.map_err(|error| Self::fail(slf, &error))?;
+            if let Step::WouldBlock = step {
+                Self::rest(slf, fd)?;
+                return Ok(None);
+            }
+            if promise == 0 {
+                if Self::take_step(slf, fd, &Wait::NEVER, Ok(step))?.is_some() {
+                    Self::rest(slf, fd)?;
+                    return Ok(Some(PyBytes::new(py, &[]).unbind()));
+                }
+                continue;
+            }
+            let mut fresh = FreshBytes::new(py, promise)?;
+            let memory = fresh.memory();
+            let step =
+                py.detach(|| Ok(Step::Item(this.lock_read()?.pull(&mut Destination::with_slack(memory, promise))?)));
+            if let Ok(Step::Item(Item::DataWaits | Item::NeedMore)) = step {
+                continue;
+            }
+            if let Some(octets) = Self::take_step(slf, fd, &Wait::NEVER, step)? {
+                Self::rest(slf, fd)?;
+                return Ok(Some(fresh.finish(py, octets)));
+            }
+        }
+    }
+
+    /// Seal all of `data` and send what the descriptor takes, without waiting; what it does not take waits here.
+    ///
+    /// Takes:    data: any contiguous buffer; an empty one sends what waits.
+    /// Gives:    sealed octets that wait, 0 where all has left.
+    /// Raises:   OSError of the system call; as write.
+    /// Effects:  one call without the interpreter.
+    #[pyo3(signature = (fd, data, /))]
+    fn try_send_to(slf: &Bound<'_, Self>, fd: i32, data: &Bound<'_, PyAny>) -> PyResult<usize> {
+        Self::check_open(slf)?;
+        let (py, this) = (slf.py(), slf.get());
+        let mut view = View::empty();
+        let octets = view.readable(data)?;
+        let sent = py.detach(|| {
+            let mut writer = this.lock_write()?;
+            writer.spill();
+            writer.half.settle_control()?;
+            let mut takes = descriptor::drain(fd, &mut writer.half);
+            for chunk in octets.chunks(descriptor::CHUNK) {
+                writer.half.seal(chunk)?;
+                if matches!(takes, Ok(true)) {
+                    takes = descriptor::drain(fd, &mut writer.half);
+                }
+            }
+            Ok(takes.map(|_| writer.waiting()))
+        });
+        sent.map_err(|error: Error| Self::fail(slf, &error))?.map_err(|error| stream_error(py, error))
     }
 }

@@ -210,6 +210,12 @@ impl RecordLayer {
         self.release.store(octets, Ordering::Relaxed);
     }
 
+    /// Whether descriptor calls receive record by record, and reads leave the memory behind the content of records alone.
+    #[pyo3(signature = (frugal, /))]
+    fn _set_frugal(&self, frugal: bool) {
+        self.frugal.store(frugal, Ordering::Relaxed);
+    }
+
     /// Application data may pass from here on.
     #[pyo3(signature = ())]
     fn _open(slf: &Bound<'_, Self>) -> PyResult<()> {

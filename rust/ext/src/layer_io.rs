@@ -2,6 +2,8 @@
 //!
 //! A write of any length is one call and at most one bytes object; a read opens every complete record that waits into one destination.
 
+use std::sync::atomic::Ordering;
+
 use pyo3::exceptions::{PyBufferError, PyOverflowError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -185,11 +187,12 @@ impl RecordLayer {
         if memory.is_empty() {
             return Err(PyBufferError::new_err("the buffer is empty; give one of at least 1 octet"));
         }
+        let tidy = this.frugal.load(Ordering::Relaxed);
         loop {
             Self::check_open(slf)?;
             let long = memory.len() >= this.threshold() && this.waiting_wire() >= this.threshold();
             let item = this
-                .with_read(py, long, |half| half.pull(&mut Destination::new(memory)))
+                .with_read(py, long, |half| half.pull(&mut Destination::new(memory).tidy(tidy)))
                 .map_err(|error| Self::fail(slf, &error))?;
             if let Item::Data(octets) = item {
                 return Ok(octets);

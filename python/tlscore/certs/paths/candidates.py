@@ -9,7 +9,8 @@ signature check.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -30,12 +31,15 @@ _INDEX: Final = "paths.Anchors"
 class Anchors:
     """The anchors of one set of trust, indexed once. Its identity is the generation of the set."""
 
-    __slots__ = ("by_subject", "ders", "pins")
+    __slots__ = ("by_subject", "ders", "helpers", "pins")
 
-    def __init__(self, facts: Iterable[Facts], pins: frozenset[bytes] = frozenset()) -> None:
+    def __init__(
+        self, facts: Iterable[Facts], pins: frozenset[bytes] = frozenset(), helpers: Iterable[Facts] = ()
+    ) -> None:
         self.by_subject: dict[CanonicalName, list[Facts]] = {}
         self.ders: dict[bytes, Facts] = {}
         self.pins = pins
+        self.helpers = tuple(helpers)
         for one in facts:
             self.by_subject.setdefault(one.subject, []).append(one)
             self.ders[one.der] = one
@@ -45,7 +49,7 @@ class Anchors:
         if not self.pins:
             return self
         pinned = [one for one in shown if one.spki and hashlib.sha256(one.spki).digest() in self.pins]
-        return Anchors([*self.ders.values(), *pinned], self.pins) if pinned else self
+        return Anchors([*self.ders.values(), *pinned], self.pins, self.helpers) if pinned else self
 
 
 def anchors_of(trust: TrustStore) -> Anchors:
@@ -53,18 +57,25 @@ def anchors_of(trust: TrustStore) -> Anchors:
     current = trust.anchors
     found = current.kept.get(_INDEX)
     if found is None:
-        found = current.kept[_INDEX] = Anchors(_readable(current.certificates), current.pins)
+        found = current.kept[_INDEX] = Anchors(
+            _readable(current.certificates), current.pins, _readable(current.helpers)
+        )
     anchors: Anchors = found
     return anchors
 
 
-def _readable(certificates: Iterable[x509.Certificate]) -> Iterator[Facts]:
-    for one in certificates:
-        try:
-            yield Facts(one.public_bytes(Encoding.DER), one)
-        except PARSE_ERRORS:
-            # An anchor whose names cannot be read cannot issue for anybody.
-            continue
+def _readable(certificates: Iterable[x509.Certificate]) -> list[Facts]:
+    """The facts of anchors. One whose names cannot be read cannot issue for anybody, and is left out."""
+    found: list[Facts] = []
+    with warnings.catch_warnings():
+        # Bundles hold old roots with a serial number of 0, which nobody who reads the warning could change.
+        warnings.simplefilter("ignore", UserWarning)
+        for one in certificates:
+            try:
+                found.append(Facts(one.public_bytes(Encoding.DER), one))
+            except PARSE_ERRORS:
+                continue
+    return found
 
 
 class Sent:

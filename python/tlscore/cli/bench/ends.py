@@ -6,11 +6,12 @@ What a handshake agreed is read from the ServerHello on the wire, since not ever
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from time import thread_time
+from typing import Any
 
 from tlscore import iana
 
@@ -120,6 +121,14 @@ class Library(ABC):
     @abstractmethod
     def stream(self, sock: socket, *, is_client: bool) -> Stream:
         """Handshake over a connected socket."""
+
+    async def serve(self, factory: Callable[[], Any]) -> int:
+        """Serve under the running loop of asyncio, at 127.0.0.1; gives the port."""
+        raise NotImplementedError
+
+    async def join(self, factory: Callable[[], Any], port: int) -> Any:
+        """Connect to that port under the running loop; gives the transport."""
+        raise NotImplementedError
 
 
 class SocketStream(Stream):

@@ -1,6 +1,7 @@
 """Libraries of the stdlib's shape: ssl itself, and rtls and utls, which stand in for it."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from socket import socket
 from time import thread_time
@@ -137,6 +138,17 @@ class SslLibrary(Library):
         if is_client:
             return SocketStream(self._client.wrap_socket(sock, server_hostname=self.material.server_name))
         return SocketStream(self._server.wrap_socket(sock, server_side=True))
+
+    async def serve(self, factory: Callable[[], Any]) -> int:
+        server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, ssl=self._server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def join(self, factory: Callable[[], Any], port: int) -> Any:
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            factory, "127.0.0.1", port, ssl=self._client, server_hostname=self.material.server_name
+        )
+        return transport
 
 
 class RtlsLibrary(SslLibrary):

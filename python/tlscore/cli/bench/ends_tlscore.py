@@ -1,7 +1,7 @@
 """tlscore itself, on both of its paths: the one with bytes objects (`write`, `read`) and the one with the caller's
 buffers (`*_into`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from socket import socket
 from time import thread_time
@@ -140,6 +140,21 @@ class TlscoreLibrary(Library):
             wrap_client(sock, self._client, self.material.server_name) if is_client else wrap_server(sock, self._server)
         )
         return SocketStream(tls)  # type: ignore[arg-type]
+
+    async def serve(self, factory: Callable[[], Any]) -> int:
+        from tlscore import aio
+
+        server = await aio.create_server(factory, "127.0.0.1", 0, self._server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def join(self, factory: Callable[[], Any], port: int) -> Any:
+        from tlscore import aio
+
+        transport, _ = await aio.create_connection(
+            factory, "127.0.0.1", port, self._client, server_name=self.material.server_name
+        )
+        return transport
 
 
 class TlscoreAnewLibrary(TlscoreLibrary):

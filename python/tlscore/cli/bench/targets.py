@@ -13,6 +13,9 @@ NEWER_SUITES = tuple(OLDER_SUITES)
 IN_MEMORY = ("seal", "open", "pingpong", "handshake_client", "handshake_server", "idle_client", "idle_server")
 OVER_SOCKETS = ("loopback_cpu", "loopback_wall")
 STARTING = ("import", "ready")
+# Libraries that asyncio takes as they are.
+UNDER_ASYNCIO = ("asyncio_echo",)
+_ALL = IN_MEMORY + OVER_SOCKETS + UNDER_ASYNCIO + STARTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ TARGETS: dict[str, Target] = {
             "tlscore",
             "tlscore",
             "write, read; sendall, recv_into",
+            _ALL,
             ready=_TLSCORE,
         ),
         Target(
@@ -102,13 +106,14 @@ TARGETS: dict[str, Target] = {
             ("seal", "open"),
             suites=NEWER_SUITES,
         ),
-        Target("ssl", _ENDS + "ssl:SslLibrary", "ssl", None, "the standard library", ready=_SHAPED.format("ssl")),
+        Target("ssl", _ENDS + "ssl:SslLibrary", "ssl", None, "the standard library", _ALL, ready=_SHAPED.format("ssl")),
         Target(
             "rtls",
             _ENDS + "ssl:RtlsLibrary",
             "rtls",
             "rtls",
             "rustls with AWS-LC; always shares ML-KEM keys",
+            _ALL,
             suites=NEWER_SUITES,
             ready=_SHAPED.format("rtls"),
         ),
@@ -118,6 +123,7 @@ TARGETS: dict[str, Target] = {
             "utls",
             "utls",
             "BoringSSL",
+            _ALL,
             suites=("TLS_AES_128_GCM_SHA256",),
             ready=_SHAPED.format("utls"),
         ),

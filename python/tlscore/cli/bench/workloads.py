@@ -43,6 +43,14 @@ WORKLOADS: dict[str, Workload] = {
             "loopback_cpu", "Loopback TCP, CPU of both ends", "ns/B", (RECORD, 65536, 262144, MIB), (262144,), False
         ),
         Workload("loopback_wall", "Loopback TCP, by the clock", "MB/s", (RECORD, 65536, 262144, MIB), (262144,), True),
+        Workload(
+            "asyncio_echo",
+            "Echo under asyncio, both ends in one loop, octets of both ways",
+            "MB/s",
+            (1024, 65536, MIB),
+            (65536,),
+            True,
+        ),
         Workload("handshake_client", "Full handshake, client, P-256 certificate, x25519", "us", _NONE, _NONE, False),
         Workload("handshake_server", "Full handshake, server, P-256 certificate, x25519", "us", _NONE, _NONE, False),
         Workload("idle_client", "Memory of an idle client connection, in memory", "KiB", _NONE, _NONE, False),
@@ -230,6 +238,10 @@ def probe(name: str, library: Library, other: Library, size: int, seconds: float
         return OpenProbe(library, other, size, seconds)
     if name == "pingpong":
         return PingpongProbe(library, other, size, seconds)
+    if name == "asyncio_echo":
+        from tlscore.cli.bench.echo import EchoProbe
+
+        return EchoProbe(library, size, seconds)
     kind, _, role = name.partition("_")
     if kind == "handshake":
         return HandshakeProbe(library, other, seconds, is_client=role == "client")

@@ -151,7 +151,8 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         let hard = self.limits.hard_records;
         if direct {
             let mut tail = [0_u8; 1];
-            let split = inner.min(destination.space());
+            let content = inner.saturating_sub(usize::from(hides_type && destination.is_tidy()));
+            let split = content.min(destination.space());
             let spill = inner - split;
             protection.open(record, hard, destination.window(split), &mut tail[..spill]).map(|window| {
                 Opened::Direct(if hides_type {

@@ -7,26 +7,34 @@ pub struct Destination<'a> {
     memory: &'a mut [MaybeUninit<u8>],
     limit: usize,
     filled: usize,
+    tidy: bool,
 }
 
 impl<'a> Destination<'a> {
     /// All of `memory` may be written.
     #[must_use]
     pub fn new(memory: &'a mut [MaybeUninit<u8>]) -> Self {
-        Self { limit: memory.len(), memory, filled: 0 }
+        Self { limit: memory.len(), memory, filled: 0, tidy: false }
     }
 
     /// At most `limit` octets of application data; the memory behind them may be scribbled on, which saves a record's type octet a
     /// place of its own.
     #[must_use]
     pub fn with_slack(memory: &'a mut [MaybeUninit<u8>], limit: usize) -> Self {
-        Self { limit: limit.min(memory.len()), memory, filled: 0 }
+        Self { limit: limit.min(memory.len()), memory, filled: 0, tidy: false }
     }
 
     /// No room: only what is not application data is wanted.
     #[must_use]
     pub fn none() -> Self {
-        Self { memory: &mut [], limit: 0, filled: 0 }
+        Self { memory: &mut [], limit: 0, filled: 0, tidy: false }
+    }
+
+    /// Whether a record's type octet must stay out of the memory behind its content.
+    #[must_use]
+    pub const fn tidy(mut self, tidy: bool) -> Self {
+        self.tidy = tidy;
+        self
     }
 
     /// Octets written.
@@ -39,6 +47,10 @@ impl<'a> Destination<'a> {
     #[must_use]
     pub const fn room(&self) -> usize {
         self.limit - self.filled
+    }
+
+    pub(crate) const fn is_tidy(&self) -> bool {
+        self.tidy
     }
 
     /// Octets that can be scribbled on.
