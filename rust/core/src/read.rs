@@ -345,16 +345,17 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// What must be handed over before another record is opened.
     fn stopped(&mut self, destination: &mut Destination<'_>) -> Result<Option<Item>, Error> {
         if !self.plain.is_empty() {
-            if destination.room() == 0 {
-                return Ok(Some(match destination.filled() {
-                    0 => Item::DataWaits,
-                    octets => Item::Data(octets),
-                }));
-            }
             let taken = destination.copy(self.plain.as_slice());
             self.plain.consume(taken);
             self.plain.release();
-            return Ok(None);
+            // Nothing is opened ahead of what waits, nor anything at all behind a record that failed.
+            if self.plain.is_empty() && self.failed.is_none() {
+                return Ok(None);
+            }
+            return Ok(Some(match destination.filled() {
+                0 => Item::DataWaits,
+                octets => Item::Data(octets),
+            }));
         }
         if let Some(error) = self.failed.take() {
             return Err(error);
