@@ -110,6 +110,10 @@ def test_session_of_sslv2_is_passed_over() -> None:
         sslv2(session=b"x"),
         sslv2(challenge=bytes(15)),
         sslv2(challenge=bytes(33)),
+        # Handshake messages of unknown types, whose length octets read as those of an SSLv2 hello.
+        b"\x81\0\0\xfe" + sslv2()[4:11] + bytes(0x102 - 11),
+        sslv2()[:2] + b"\2" + sslv2()[3:],
+        sslv2(0x0200),
     ],
 )
 def test_sslv2_hello_whose_lengths_lie_is_refused(raw: bytes) -> None:

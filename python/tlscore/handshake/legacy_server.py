@@ -91,7 +91,7 @@ class ExpectLegacyClientHello(LegacyServerState):
     plan: LegacyServerPlan
 
     def take_other(self, raw: bytes, out: Output) -> State:
-        # No handshake type has the high bit; the record layer lets such octets through where they were allowed.
+        # No known handshake type has the high bit; the decoder tells an unknown one from an SSLv2 hello.
         if not raw[0] & 0x80 or not self.plan.tier.accept_sslv2_hello:
             return super().take_other(raw, out)
         # RFC 9846 E.5: "Implementations MUST NOT negotiate TLS 1.3 or later using an SSL version 2.0 compatible

@@ -120,13 +120,16 @@ def decode_sslv2_hello(raw: bytes) -> ClientHello:
     """The ClientHello that one in the format of SSLv2 stands for.
 
     Takes:    raw: the whole of it, with its two length octets.
-    Raises:   DecodeError where its lengths contradict each other.
+    Raises:   DecodeError where its lengths contradict each other, or its type or version is another's.
     Source:   RFC 5246 E.2.
     """
     body = raw[_HEADER:]
     section = "RFC 5246 E.2"
     if len(raw) < _HEADER + _FIELDS or (raw[0] & 0x7F) << 8 | raw[1] != len(body):
         raise errors.DecodeError("the length of an SSLv2 CLIENT-HELLO is not that of its header", section=section)
+    # Its own type, 1, and a version of SSL 3.0 or TLS: a handshake message of a type with the high bit is none.
+    if body[0] != 1 or body[1] != 3:
+        raise errors.DecodeError("what looks like an SSLv2 CLIENT-HELLO says that it is none", section=section)
     suites, session_id, challenge = (int.from_bytes(body[at : at + 2], "big") for at in (3, 5, 7))
     # RFC 5246 E.2, on cipher_spec_length: "It cannot be zero and MUST be a multiple of the V2CipherSpec length (3)." On
     # challenge_length: "Historically, permissible values are between 16 and 32 bytes inclusive." A session ID, which

@@ -373,18 +373,16 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     /// What must be handed over before another record is opened.
     fn stopped(&mut self, destination: &mut Destination<'_>) -> Result<Option<Item>, Error> {
         if !self.plain.is_empty() {
-            if destination.room() == 0 {
+            let taken = destination.copy(self.plain.as_slice());
+            self.plain.consume(taken);
+            self.plain.release();
+            // No record is opened while an older one waits: what it brings, an error above all, would come out of turn. Nothing at all
+            // is opened behind a record that failed.
+            if !self.plain.is_empty() || self.failed.is_some() {
                 return Ok(Some(match destination.filled() {
                     0 => Item::DataWaits,
                     octets => Item::Data(octets),
                 }));
-            }
-            let taken = destination.copy(self.plain.as_slice());
-            self.plain.consume(taken);
-            self.plain.release();
-            // No record is opened while an older one waits: what it brings, an error above all, would come out of turn.
-            if !self.plain.is_empty() {
-                return Ok(Some(Item::Data(destination.filled())));
             }
         }
         if self.failed.is_some() && destination.filled() > 0 {

@@ -248,6 +248,31 @@ fn what_was_opened_before_a_bad_record_is_delivered_first() {
 }
 
 #[test]
+fn nothing_is_opened_behind_a_record_that_failed() {
+    // The second record is authentic and too long, so that the third would open.
+    let terms = Terms12::new(Suite12::from_code(0x002f).expect("a suite"), 0x0303, false).expect("terms");
+    for (ahead, room) in [0, 1, 1000].into_iter().flat_map(|ahead| [1, 3, 4, 1000].map(|room| (ahead, room))) {
+        let (mut write, mut read) = open(terms, 0x0303);
+        read.set_inner_limit(512);
+        for data in [&b"good"[..], &pattern(513), b"late"] {
+            write.seal(data).expect("open");
+        }
+        read.source.feed_shared(wire(&mut write));
+        let promise = read.promise(ahead);
+        read.settle(promise);
+        let mut before = 0;
+        let failed = loop {
+            let mut memory = vec![MaybeUninit::new(0_u8); room];
+            match read.pull(&mut Destination::new(&mut memory)) {
+                Ok(Item::Data(octets)) => before += octets,
+                other => break other.expect_err("a record that is too long"),
+            }
+        };
+        assert_eq!((before, failed.code), (4, Code::RecordOverflow), "ahead {ahead}, room {room}");
+    }
+}
+
+#[test]
 fn lengths_over_the_limit_are_refused_from_the_header_alone() {
     // RFC 5246 6.2.3: "The length MUST NOT exceed 2^14 + 2048."
     let terms = Terms12::new(Suite12::from_code(0x002f).expect("a suite"), 0x0303, false).expect("terms");
