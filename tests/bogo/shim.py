@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 UNIMPLEMENTED = 89
-TLS13 = 0x0304
+TLS12, TLS13 = 0x0303, 0x0304
 
 
 def _names(text: str) -> frozenset[str]:
@@ -23,6 +23,7 @@ def _names(text: str) -> frozenset[str]:
 # Flags without a value: those that mean something here, and those that change nothing in TLS 1.3 or in this library.
 SWITCHES = _names(
     "server ipv6 async shim-writes-first shim-shuts-down check-close-notify key-update key-update-before-read no-tls12 "
+    "no-tls13 tls-unique expect-extended-master-secret expect-secure-renegotiation expect-no-secure-renegotiation"
     "require-any-client-certificate verify-peer enable-grease permute-extensions server-preference decline-alpn "
     "reject-alpn use-export-context expect-hrr expect-no-hrr expect-no-peer-cert write-different-record-sizes "
     "read-with-unfinished-write expect-no-server-name must-match-issuer"
@@ -103,14 +104,19 @@ class Flags:
         return self.values.get(name)
 
 
+def versions_of(flags: Flags) -> tuple[int, ...]:
+    """The versions that the flags leave, newest first."""
+    lowest, highest = flags.number("min-version"), flags.number("max-version", TLS13)
+    off = {TLS12: flags.on("no-tls12"), TLS13: flags.on("no-tls13")}
+    return tuple(version for version in (TLS13, TLS12) if lowest <= version <= highest and not off[version])
+
+
 def check_scope(flags: Flags) -> None:
     """Leave what is out of scope at once."""
     if flags.number("resume-count") or flags.number("expect-total-renegotiations"):
         raise Unimplemented("resumption and renegotiation")
-    if 0 < flags.number("max-version") < TLS13 or (
-        flags.on("expect-version") and flags.number("expect-version") != TLS13
-    ):
-        raise Unimplemented("versions before TLS 1.3")
+    if not versions_of(flags) or 0 < flags.number("expect-version") < TLS12:
+        raise Unimplemented("versions before TLS 1.2")
     for name in ("use-client-ca-list", "expect-client-ca-list"):
         if flags.text(name) not in ("", "<EMPTY>", "<NULL>"):
             raise Unimplemented(f"-{name}: lists of authorities that are not those of a trust store")
