@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 UNIMPLEMENTED = 89
-TLS12, TLS13 = 0x0303, 0x0304
+TLS10, TLS11, TLS12, TLS13 = 0x0301, 0x0302, 0x0303, 0x0304
 
 
 def _names(text: str) -> frozenset[str]:
@@ -23,13 +23,13 @@ def _names(text: str) -> frozenset[str]:
 # Flags without a value: those that mean something here, and those that change nothing in TLS 1.3 or in this library.
 SWITCHES = _names(
     "server ipv6 async shim-writes-first shim-shuts-down check-close-notify key-update key-update-before-read no-tls12 "
-    "no-tls13 tls-unique expect-extended-master-secret expect-secure-renegotiation expect-no-secure-renegotiation"
+    "no-tls1 no-tls11 no-tls13 legacy-tier tls-unique expect-extended-master-secret expect-secure-renegotiation expect-no-secure-renegotiation"
     "require-any-client-certificate verify-peer enable-grease permute-extensions server-preference decline-alpn "
     "reject-alpn use-export-context expect-hrr expect-no-hrr expect-no-peer-cert write-different-record-sizes "
     "read-with-unfinished-write expect-no-server-name must-match-issuer"
 )
 IGNORED_SWITCHES = _names(
-    "no-tls1 no-tls11 no-ticket implicit-handshake handshake-twice no-op-extra-handshake use-early-callback "
+    "no-ticket implicit-handshake handshake-twice no-op-extra-handshake use-early-callback "
     "install-ddos-callback use-old-client-cert-callback use-custom-verify-callback expect-verify-result "
     "partial-write cbc-record-splitting false-start allow-false-start-without-alpn renegotiate-once renegotiate-freely "
     "renegotiate-ignore renegotiate-explicit forbid-renegotiation-after-handshake expect-no-session "
@@ -105,18 +105,26 @@ class Flags:
 
 
 def versions_of(flags: Flags) -> tuple[int, ...]:
-    """The versions that the flags leave, newest first."""
+    """The versions that the flags leave, newest first.
+
+    -legacy-tier is no flag of the runner: whoever runs it gives it to all tests at once (README.md says to which), and
+    they run in the legacy tier.
+    """
     lowest, highest = flags.number("min-version"), flags.number("max-version", TLS13)
-    off = {TLS12: flags.on("no-tls12"), TLS13: flags.on("no-tls13")}
-    return tuple(version for version in (TLS13, TLS12) if lowest <= version <= highest and not off[version])
+    off = {TLS10: "no-tls1", TLS11: "no-tls11", TLS12: "no-tls12", TLS13: "no-tls13"}
+    left = tuple(code for code in (TLS13, TLS12, TLS11, TLS10) if lowest <= code <= highest and not flags.on(off[code]))
+    if flags.on("legacy-tier"):
+        return tuple(code for code in left if code != TLS13)
+    return tuple(code for code in left if code >= TLS12)
 
 
 def check_scope(flags: Flags) -> None:
     """Leave what is out of scope at once."""
     if flags.number("resume-count") or flags.number("expect-total-renegotiations"):
         raise Unimplemented("resumption and renegotiation")
-    if not versions_of(flags) or 0 < flags.number("expect-version") < TLS12:
-        raise Unimplemented("versions before TLS 1.2")
+    versions = versions_of(flags)
+    if not versions or (flags.number("expect-version") or versions[0]) not in versions:
+        raise Unimplemented("none of the versions is in this tier")
     for name in ("use-client-ca-list", "expect-client-ca-list"):
         if flags.text(name) not in ("", "<EMPTY>", "<NULL>"):
             raise Unimplemented(f"-{name}: lists of authorities that are not those of a trust store")

@@ -16,7 +16,7 @@ from shim import TLS12, TLS13, Flags, Unimplemented, versions_of
 
 warnings.simplefilter("ignore")
 
-from tlscore import danger, errors  # noqa: E402
+from tlscore import danger, errors, legacy  # noqa: E402
 from tlscore.certs.identity import Identity  # noqa: E402
 from tlscore.certs.revocation.policy import Revocation  # noqa: E402
 from tlscore.certs.trust_store import TrustStore  # noqa: E402
@@ -86,7 +86,9 @@ def lists_of(flags: Flags, identities: tuple[Identity, ...]) -> dict[str, Any]:
     if shares is None:
         first = groups[0] in CLASSIC_GROUPS
         shares = groups[:1] + tuple(code for code in groups if (code in CLASSIC_GROUPS) != first)[:1]
-    chosen: dict[str, Any] = {"groups": groups, "key_shares": shares, "cert_schemes": ()}
+    chosen: dict[str, Any] = {"groups": groups, "cert_schemes": ()}
+    if not flags.on("legacy-tier"):
+        chosen["key_shares"] = shares
     versions = versions_of(flags)
     schemes = [
         code
@@ -103,6 +105,17 @@ def lists_of(flags: Flags, identities: tuple[Identity, ...]) -> dict[str, Any]:
     if flags.on("max-cert-list"):
         chosen["limits"] = Limits(certificate=flags.number("max-cert-list"))
     return chosen
+
+
+def tier_of(flags: Flags) -> dict[str, Any]:
+    versions = versions_of(flags)
+    if not flags.on("legacy-tier"):
+        return {"versions": versions}
+    suites = (*legacy.DEFAULT_SUITES, *legacy.RSA_SUITES)
+    if TLS12 not in versions:
+        suites = tuple(name for name in suites if name.endswith("CBC_SHA"))
+    tier = legacy.Legacy(reason="a test of BoringSSL's", versions=versions, suites=suites, sha1_signatures=True)
+    return {"legacy": tier}
 
 
 def alpn_list(wire: str) -> tuple[str, ...]:
@@ -124,9 +137,9 @@ def client_of(flags: Flags) -> Connection:
     config = ClientConfig(
         authentication=authentication,
         identities=identities,
-        versions=versions_of(flags),
         require_extended_main_secret=False,
         require_renegotiation_info=False,
+        **tier_of(flags),
         alpn=alpn_list(flags.text("advertise-alpn")),
         revocation=REVOCATION if flags.text("trust-cert") else None,
         grease=flags.on("enable-grease"),
@@ -156,8 +169,8 @@ def server_of(flags: Flags) -> Connection:
         settings["advertise_cas"] = False
     config = ServerConfig(
         identities=identities,
-        versions=versions_of(flags),
         require_extended_main_secret=False,
+        **tier_of(flags),
         client_auth=client_auth,
         alpn=alpn,
         prefer="server" if flags.on("server-preference") else "client",
@@ -191,7 +204,7 @@ class Wire:
         """Wait for octets and feed them."""
         # RFC 9846 4.7.3: who "receives multiple KeyUpdates while it is silent" responds "with a single update": the
         # answer leaves with what is written next.
-        if not self.connection.handshake_complete or self.connection.version == "TLSv1.2":
+        if not self.connection.handshake_complete or self.connection.version != "TLSv1.3":
             self.flush()
         octets = self.socket.recv(RECEIVE_OCTETS)
         if not octets:
