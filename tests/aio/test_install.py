@@ -170,27 +170,54 @@ def test_failed_handshake_through_asyncio(configs: Configs, installed: None) -> 
     run(main())
 
 
+async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that goes away in the middle, without close_notify."""
+    writer.write(b"half")
+    await writer.drain()
+    writer.transport.abort()
+
+
 @pytest.mark.parametrize("option", [0, getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)])
-def test_stdlibs_option_decides_about_truncation_in_the_shape(configs: Configs, installed: None, option: int) -> None:
+def test_stdlibs_option_decides_about_truncation_in_the_shape(configs: Configs, option: int) -> None:
     """The stdlib passes a missing close_notify for the end of data where OP_IGNORE_UNEXPECTED_EOF is set."""
     context = ShapedContext(configs.client)
     context.options = option
 
     async def main() -> None:
-        async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"half")
-            await writer.drain()
-            writer.transport.abort()
-
-        server = await asyncio.start_server(cut, "127.0.0.1", 0, ssl=configs.server)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server), ssl=context, server_hostname=NAME)
+        server = await aio.start_server(cut, "127.0.0.1", 0, config=configs.server)
+        reader, writer = await aio.open_connection("127.0.0.1", port_of(server), config=context, server_name=NAME)
         if option:
             assert await reader.read() == b"half"
+            writer.close()
+            await writer.wait_closed()
         else:
             with pytest.raises(ssl.SSLEOFError) as caught:
                 await reader.readexactly(100)
             assert isinstance(caught.value.tlscore, TruncationError)
-        writer.close()
+            writer.close()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("shaped", [True, False])
+def test_truncation_is_told_as_asyncio_tells_it_in_the_shape(configs: Configs, installed: None, shaped: bool) -> None:
+    """asyncio's own functions never made an error of a missing close_notify, and half of the world sends none: programs
+    that are written for contexts of the stdlib's shape see what they always saw. Configurations are not lenient."""
+
+    async def main() -> None:
+        server = await asyncio.start_server(cut, "127.0.0.1", 0, ssl=configs.server)
+        context = ShapedContext(configs.client) if shaped else configs.client
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server), ssl=context, server_hostname=NAME)
+        if shaped:
+            assert await reader.read() == b"half"
+            writer.close()
+            await writer.wait_closed()
+        else:
+            with pytest.raises(TruncationError):
+                await reader.readexactly(100)
+            writer.close()
         server.close()
         await server.wait_closed()
 

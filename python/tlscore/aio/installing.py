@@ -95,6 +95,7 @@ def _terms(context: object, role: Role, server_name: str | None, options: dict[s
         server_name=server_name or None,
         handshake_timeout=options.pop("ssl_handshake_timeout", None),
         shutdown_timeout=options.pop("ssl_shutdown_timeout", None),
+        like_asyncio=True,
     )
 
 

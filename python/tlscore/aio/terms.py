@@ -25,7 +25,16 @@ SHAPE_SHUTDOWN_SECONDS: Final = 30.0
 class Terms:
     """What a transport is made with; one object for all connections of a server."""
 
-    __slots__ = ("context", "handshake_seconds", "refused", "role", "server_name", "shutdown_seconds", "verify_as")
+    __slots__ = (
+        "context",
+        "handshake_seconds",
+        "like_asyncio",
+        "refused",
+        "role",
+        "server_name",
+        "shutdown_seconds",
+        "verify_as",
+    )
 
     def __init__(
         self,
@@ -37,11 +46,13 @@ class Terms:
         handshake_timeout: float | None = None,
         shutdown_timeout: float | None = None,
         refused: Callable[[BaseException, Any], object] | None = None,
+        like_asyncio: bool = False,
     ) -> None:
         """Check them all, before anything is sent.
 
         Takes:    context: a configuration of that role, or a context of the stdlib's shape; refused: is told of each
-                  handshake that failed, with the error and the peer's address.
+                  handshake that failed, with the error and the peer's address; like_asyncio: the caller is a function
+                  of asyncio's own, whose users never saw an end of stream without close_notify as an error.
         Raises:   ConfigError for anything else, and for a deadline that is none.
         """
         if not fits(context, role):
@@ -65,6 +76,7 @@ class Terms:
         self.handshake_seconds = float(handshake_timeout)
         self.shutdown_seconds = float(shutdown_timeout)
         self.refused = refused
+        self.like_asyncio = like_asyncio
 
     def connection(self, owner: object) -> "Connection":
         """A new connection; a client's ClientHello waits in it.
@@ -92,10 +104,12 @@ class Terms:
 
     @property
     def ends_silently(self) -> bool:
-        """Whether an end of stream without close_notify passes for an end of data: only where the stdlib's option for
-        it is set."""
+        """Whether an end of stream without close_notify passes for an end of data: with a context of the stdlib's shape
+        in asyncio's own functions, or where the stdlib's option for it is set."""
         if not has_shape(self.context):
             return False
+        if self.like_asyncio:
+            return True
         import ssl
 
         return bool(self.context.options & getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0))

@@ -180,6 +180,10 @@ class TlsTransport(ProtocolSide):
             self._step(self._part)
 
     def _part(self) -> None:
+        if self._connection.error is not None:
+            # The stream ended in silence, and that passed for an end of data: nobody is left to part from.
+            self._lose(None)
+            return
         self._connection.close()
         flushed = self._flush()
         self._watch()
