@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlscore.errors import TlsError, TruncationError
+from tlscore.sockets.checks import check_config
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -60,11 +61,14 @@ class ClientConnectionCreator:
 
     Takes:    config: a ClientConfig, or a context of `tlscore.ssl`; hostname: the name or address that is sent and
               that the certificate must be for.
-    Raises:   ImportError where Twisted or pyOpenSSL is not installed.
+    Raises:   ImportError where Twisted or pyOpenSSL is not installed; ConfigError for another configuration, and for
+              one whose answers would have to be awaited.
     """
 
     def __init__(self, config: ClientConfig | Any, hostname: str) -> None:
         _declare()
+        if not hasattr(config, "_new_connection"):
+            check_config(config, "client", "ClientConnectionCreator")
         self._config = config
         self._hostname = hostname
 
@@ -80,11 +84,14 @@ class ServerConnectionCreator:
     """Connections of a server, for `listenSSL`, `SSL4ServerEndpoint`, `startTLS` and the like.
 
     Takes:    config: a ServerConfig, or a context of `tlscore.ssl`.
-    Raises:   ImportError where Twisted or pyOpenSSL is not installed.
+    Raises:   ImportError where Twisted or pyOpenSSL is not installed; ConfigError for another configuration, and for
+              one whose answers would have to be awaited.
     """
 
     def __init__(self, config: ServerConfig | Any) -> None:
         _declare()
+        if not hasattr(config, "_new_connection"):
+            check_config(config, "server", "ServerConnectionCreator")
         self._config = config
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> TlsConnection:

@@ -25,8 +25,9 @@ POLICY = {
 COMMON = {
     "certificate_policy": "CertificatePolicy(wildcards='leftmost', cn_fallback=False, min_rsa_bits=2048,"
     " max_rsa_bits=8192, allow_sha1=None, allow_any_purpose=False, depth=8, budgets=Budgets(signatures=100,"
-    " steps=200000, name_comparisons=250000, chain_octets=131072), strict=False, issuer_rules=False, accepted_policies=(),"
-    " require_explicit_policy=False, inhibit_policy_mapping=False, inhibit_any_policy=False, remember=True)",
+    " steps=200000, name_comparisons=250000, chain_octets=131072), strict=False, issuer_rules=False,"
+    " accepted_policies=(), require_explicit_policy=False, inhibit_policy_mapping=False,"
+    " inhibit_any_policy=False, remember=True)",
     "revocation": "Revocation(mode='best_effort', scope='leaf', reason='', store=None, staple=True,"
     " staple_from_clients=False, must_staple=True, issuers=(), crl_fetcher=None, ocsp_fetcher=None,"
     " clock_skew_seconds=120, max_age_seconds=86400)",

@@ -267,3 +267,18 @@ def test_twisted_takes_native_configurations_and_agrees_on_a_protocol(files: Fil
     assert handle.get_peer_certificate().get_subject().CN == "localhost"
     assert handle.get_protocol_version_name() == "TLSv1.3"
     wait(listening.stopListening)
+
+
+@pytest.mark.elsewhere("nothing is connected: the configuration is refused")
+@pytest.mark.skipif(CONTROL, reason="the native configurations are tlscore's alone")
+def test_twisted_refuses_answers_that_must_be_awaited(files: Files) -> None:
+    """Twisted asks its TLS and does not wait: a handshake that waits would hang."""
+    from tlscore import ConfigError, Identity, ServerConfig
+    from tlscore.twisted import ServerConnectionCreator
+
+    async def resolver(hello: Any) -> None:
+        return None
+
+    config = ServerConfig.simple(Identity.load(files.chain, files.key), resolver=resolver)
+    with pytest.raises(ConfigError, match="would have to be awaited"):
+        ServerConnectionCreator(config)
