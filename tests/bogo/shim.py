@@ -23,7 +23,7 @@ def _names(text: str) -> frozenset[str]:
 # Flags without a value: those that mean something here, and those that change nothing in TLS 1.3 or in this library.
 SWITCHES = _names(
     "server ipv6 async shim-writes-first shim-shuts-down check-close-notify key-update key-update-before-read no-tls12 "
-    "no-tls1 no-tls11 no-tls13 legacy-tier tls-unique expect-extended-master-secret expect-secure-renegotiation expect-no-secure-renegotiation"
+    "no-tls1 no-tls11 no-tls13 legacy-tier tls-unique expect-extended-master-secret expect-secure-renegotiation "
     "require-any-client-certificate verify-peer enable-grease permute-extensions server-preference decline-alpn "
     "reject-alpn use-export-context expect-hrr expect-no-hrr expect-no-peer-cert write-different-record-sizes "
     "read-with-unfinished-write expect-no-server-name must-match-issuer"

@@ -22,7 +22,8 @@ from tlscore.certs.revocation.policy import Revocation  # noqa: E402
 from tlscore.certs.trust_store import TrustStore  # noqa: E402
 from tlscore.config import ClientConfig, ServerConfig  # noqa: E402
 from tlscore.connection import Connection  # noqa: E402
-from tlscore.iana import CipherSuite, NamedGroup, SignatureScheme  # noqa: E402
+from tlscore.handshake.proofs import SignatureVerified  # noqa: E402
+from tlscore.iana import NamedGroup, SignatureScheme  # noqa: E402
 from tlscore.policies import IMPLEMENTED_GROUPS, IMPLEMENTED_SCHEMES  # noqa: E402
 from tlscore.settings import Limits  # noqa: E402
 from tlscore.version_lists import usable  # noqa: E402
@@ -114,7 +115,13 @@ def tier_of(flags: Flags) -> dict[str, Any]:
     suites = (*legacy.DEFAULT_SUITES, *legacy.RSA_SUITES)
     if TLS12 not in versions:
         suites = tuple(name for name in suites if name.endswith("CBC_SHA"))
-    tier = legacy.Legacy(reason="a test of BoringSSL's", versions=versions, suites=suites, sha1_signatures=True)
+    tier = legacy.Legacy(
+        reason="a test of BoringSSL's",
+        versions=versions,
+        suites=suites,
+        sha1_signatures=True,
+        accept_sslv2_hello=flags.on("server"),
+    )
     return {"legacy": tier}
 
 
@@ -138,7 +145,7 @@ def client_of(flags: Flags) -> Connection:
         authentication=authentication,
         identities=identities,
         require_extended_main_secret=False,
-        require_renegotiation_info=False,
+        require_renegotiation_info=flags.on("expect-secure-renegotiation"),
         **tier_of(flags),
         alpn=alpn_list(flags.text("advertise-alpn")),
         revocation=REVOCATION if flags.text("trust-cert") else None,
@@ -231,20 +238,32 @@ def want(what: str, is_so: bool) -> None:
         raise Mismatch(what)
 
 
+def agreed_codes(connection: Connection) -> tuple[int, int, int]:
+    """Suite, group and the peer's scheme as numbers, 0 for none; the registry has no names for some legacy ones."""
+    outcome, suite = connection._outcome, connection.cipher_suite
+    if outcome is None or suite is None:
+        raise Mismatch("no handshake")
+    scheme = outcome.peer.scheme if isinstance(outcome.peer, SignatureVerified) else 0
+    return suite.code, outcome.group, scheme
+
+
 def check_handshake(flags: Flags, connection: Connection) -> None:
     """What the runner wants to see on this end."""
     if not flags.on("server"):
         want("alpn", (connection.alpn or "") == flags.text("expect-alpn"))
     elif flags.on("select-alpn"):
         want("alpn", connection.alpn == flags.text("select-alpn"))
+    suite, group, scheme = agreed_codes(connection)
     for flag, found in (
-        ("expect-peer-signature-algorithm", connection.peer_scheme and SignatureScheme.code_of(connection.peer_scheme)),
-        ("expect-curve-id", NamedGroup.code_of(connection.group or "")),
-        ("expect-cipher", CipherSuite.code_of(connection.suite or "")),
-        ("expect-cipher-aes", CipherSuite.code_of(connection.suite or "")),
+        ("expect-peer-signature-algorithm", scheme),
+        ("expect-curve-id", group),
+        ("expect-cipher", suite),
+        ("expect-cipher-aes", suite),
     ):
         if flags.number(flag):
-            want(f"{flag} {flags.number(flag):#06x}, not {found}", flags.number(flag) == found)
+            want(f"{flag} {flags.number(flag):#06x}, not {found:#06x}", flags.number(flag) == found)
+    if flags.on("expect-extended-master-secret"):
+        want("the extended main secret", connection._outcome is not None and connection._outcome.extended)
     if flags.on("expect-server-name"):
         want("server name", connection.server_name == flags.text("expect-server-name").lower())
     want("no server name", not (flags.on("expect-no-server-name") and connection.server_name))
