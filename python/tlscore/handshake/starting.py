@@ -7,8 +7,8 @@ own, loaded here with the first connection that needs them.
 from typing import TYPE_CHECKING
 
 from tlscore.handshake.client13 import send_client_hello
-from tlscore.handshake.plans import client_plan, server_plan
 from tlscore.handshake.hellos13 import ExpectClientHello
+from tlscore.handshake.plans import client_plan, server_plan
 
 if TYPE_CHECKING:
     from tlscore.certs.names import ServerName
