@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from tests.support import legacy
 from tests.support.certificates import make_ca
 from tests.support.chains import NOW, root, san
 from tests.support.peers import pair, pump
@@ -338,12 +339,33 @@ def test_d25_flags_for_sha1_and_a_short_key() -> None:
 def test_flags_of_suites_that_are_weak_or_incomplete() -> None:
     from tlscore.suites import suite
 
-    outcome: Any = type("Outcome", (), {"extended": True})()
+    outcome: Any = type("Outcome", (), {"extended": True, "version": 0x0303})()
     incomplete = flags.of_outcome(outcome, suite("TLS_DH_anon_WITH_AES_128_GCM_SHA256"), False)
     assert "TLS-FLAG-SUITE_INCOMPLETE" in [flag.code for flag in incomplete]
     no_secrecy = flags.of_outcome(outcome, suite("TLS_RSA_WITH_AES_128_GCM_SHA256"), False)
     assert {"TLS-FLAG-NO_FORWARD_SECRECY", "TLS-FLAG-SUITE_WEAK"} <= {flag.code for flag in no_secrecy}
     assert flags.of_outcome(outcome, suite("TLS_AES_128_GCM_SHA256"), False) == []
+
+
+def test_flags_of_the_legacy_tier() -> None:
+    """Every connection of the tier shows it, with its last day; versions below TLS 1.2 and its suites are red."""
+    made = legacy.tier(suites=("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",), expires=dt.date(2099, 1, 31))
+    client, server = pair(legacy.client(made, versions=None), legacy.server(made.replace(versions=("1.0",))), NAME)
+    for end in (client, server):
+        report = end.report()
+        found = {flag.code.removeprefix("TLS-FLAG-"): flag for flag in report.flags}
+        assert (found["OLD_VERSION"].level, found["SUITE_WEAK"].level, found["LEGACY"].level) == (
+            "red",
+            "red",
+            "yellow",
+        )
+        assert "TLSv1.0 must not be used" in found["OLD_VERSION"].text
+        assert "until 2099-01-31 (reason: a test)" in found["LEGACY"].text
+        assert "until 2099-01-31" in report.text()
+    endless = flags.of_config(legacy.client(legacy.tier()))
+    assert [flag.text for flag in endless] == ["the legacy tier is in use without an end (reason: a test)"]
+    client, _ = pair(legacy.client(legacy.tier("1.2")), legacy.server(legacy.tier("1.2")), NAME)
+    assert "OLD_VERSION" not in codes(client.report())
 
 
 def test_worst_flags_come_first(tmp_path: Path) -> None:

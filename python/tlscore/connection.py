@@ -73,6 +73,7 @@ class Connection(SettledHandshake):
         self._error: TlsError | None = None
         self._diagnostic: str | None = None
         self._awaits_verdict = False
+        self._early = (0, 0, 0)
         self._waits = None
         self._key_updates = (0, 0)
         self._silent = config.on_reject == "silent"
@@ -255,12 +256,13 @@ class Connection(SettledHandshake):
         try:
             state = self._resumed(answer[0], out) if answer else self._state
             while True:
-                self._state = state
+                self._enter(state)
                 if state.terminal:
                     self._complete(out)
                     break
                 if state.waits:
                     self._may_wait()
+                    self._hold()
                     break
                 item = self._pull()
                 while isinstance(item, int):
@@ -278,16 +280,14 @@ class Connection(SettledHandshake):
     def _on_post_handshake(self, message: bytes, /) -> None:
         recorded = bytearray(self._trace)
         out = Output(self, recorded, self._events)
+        out.queued = self._first_late() is not None
         try:
-            state = machine.step(self._state, message, out)
+            self._enter(machine.step(self._state, message, out))
             if out.late is not None:
                 self._keep(out.late)
         except BaseException as failure:
             self._die(failure)
             raise
-        # Another thread may have aborted meanwhile: nothing leads out of that.
-        if self._error is None:
-            self._state = state
         self._diagnostic = out.diagnostic or self._diagnostic
 
     def _on_alert(self, level: int, description: int, /) -> None:
@@ -331,6 +331,16 @@ class Connection(SettledHandshake):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
+    def _enter(self, state: State) -> None:
+        """Take the next state. Another thread, or a callback of the caller's, may have ended the connection meanwhile:
+        nothing leads out of that."""
+        self._state = state
+        # Asked only now: what fails from here on closes the state itself.
+        if self._error is not None:
+            self._state = _CLOSED
+            self._drop_answers(state)
+            self._check()
+
     def _complete(self, out: Output) -> None:
         """The handshake is over: report it, and let go of what only it needed."""
         self._diagnostic = out.diagnostic
@@ -339,10 +349,14 @@ class Connection(SettledHandshake):
         self._awaits_verdict = out.awaits_verdict
         if not self._awaits_verdict:
             self._report_completion()
+        self._note_early()
 
     def _report_completion(self) -> None:
         outcome = self._outcome
-        assert outcome is not None
+        if outcome is None:
+            # abort() by another thread came first.
+            self._check()
+            return
         chain, alpn = outcome.chain, outcome.alpn
         suite, group = suite_name(outcome.suite), self.group or ""
         authenticated = chain is not None and chain.authenticated
@@ -416,15 +430,15 @@ class Connection(SettledHandshake):
         """The one place that sends a fatal alert and ends the connection."""
         if self._error is not None:
             return
+        # First of all: whatever else is done here may fail, or let a function of the caller's run, and must not replace
+        # the error that it is about.
+        self._error = error
         state = self._state
-        self._drop_answers(state)
         if error.state is None:
             error.state = type(state).__name__
         if error.stage is None:
             error.stage = state.stage or trace.stage_of(self._trace)
         error.trace = trace.describe(self._trace)
-        # First of all: a failure of the alert itself must not replace the error that it reports.
-        self._error = error
         if self._silent and (isinstance(error, errors.ProtocolVersionError) or error.code == SSLV2_HELLO):
             alert = None
         if alert is not None:
@@ -438,4 +452,5 @@ class Connection(SettledHandshake):
         self._awaits_verdict = False
         self._out = None
         self._trace = bytes(self._trace)
+        self._drop_answers(state)
         self._kill(error)

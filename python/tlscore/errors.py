@@ -9,6 +9,7 @@ alert. What the peer wrote is escaped and cut before it gets into a text. The ex
 catalogue.py, which is loaded when the first one is needed. Errors can be pickled, and notes (PEP 678) survive.
 """
 
+import os
 from errno import EAGAIN, EPIPE, ETIMEDOUT
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +34,12 @@ def escape(text: str | bytes, limit: int = TEXT_LIMIT) -> str:
         for character in text[:limit]
     )
     return safe[: limit - 3] + "..." if cut or len(safe) > limit else safe
+
+
+def visible(path: str | bytes) -> str:
+    """Make the name of a file safe to print: letters of every script stay, whatever steers a terminal is escaped."""
+    text = os.fsdecode(path)
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 class TlsError(Exception):
@@ -387,4 +394,5 @@ __all__ = [name for name, value in globals().items() if isinstance(value, type) 
     "escape",
     "received_alert",
     "unknown_keyword",
+    "visible",
 ]

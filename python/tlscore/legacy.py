@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tlscore import danger, defaults, policies, settings
 from tlscore.errors import ConfigError, escape, unknown_keyword
 from tlscore.iana import SUITES12, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.pending import asynchronous
 from tlscore.policies import Policy
 from tlscore.record import Record
 from tlscore.version_lists import CURVES, fitting
@@ -335,7 +336,8 @@ def _schemes(value: object, policy: Policy, tier: Legacy) -> tuple[int, ...]:
 
 
 def admit(values: dict[str, Any], owner: str) -> None:
-    """The last check of a configuration of the tier: anonymous suites, the day, the environment; then the warning."""
+    """The last check of a configuration of the tier: anonymous suites, answers, the day, the environment; then the
+    warning."""
     tier: Legacy = values["legacy"]
     anonymous = [one.name for one in tier.parts() if one.authentication == "anon"]
     nobody = values.get("unauthenticated") or values.get("authentication")
@@ -359,6 +361,13 @@ def admit(values: dict[str, Any], owner: str) -> None:
             "hello_retry_cookie is on, and the legacy tier has no TLS 1.3",
             remedy="leave hello_retry_cookie out",
             code="TLS-CONFIG-CONTRADICTION",
+        )
+    slow = ", ".join(asynchronous(values))
+    if slow:
+        raise ConfigError(
+            f"{slow} of this {owner} would have to be awaited, and the legacy tier waits for nobody",
+            remedy="give functions and signers that answer at once, or leave legacy out",
+            code="TLS-CONFIG-ASYNC",
         )
     tier.check_expiry(values["clock"])
     _announce(tier, owner)

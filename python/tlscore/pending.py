@@ -6,12 +6,12 @@ for, or a typed error. An `async def` is called when its answer is awaited and n
 behind where nobody ever waits; a coroutine that another function gave is closed then.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
-from tlscore.errors import UsageError
+from tlscore.errors import TlsError, UsageError
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -33,6 +33,13 @@ def is_async(function: object) -> bool:
     return bool(flags & _COROUTINE)
 
 
+def asynchronous(settings: Mapping[str, Any]) -> list[str]:
+    """The settings of a configuration that are an `async def`, or have a signer that is one."""
+    identities = (*settings["identities"], *(one for _, one in settings.get("names", ())))
+    signers = ["an identity"] if any(one.current.is_async for one in identities) else []
+    return signers + [field for field in ("resolver", "authorize") if is_async(settings.get(field))]
+
+
 class Pending(Generic[T]):
     """An answer to be awaited, once; it belongs to nobody else."""
 
@@ -51,6 +58,15 @@ class Pending(Generic[T]):
         made = cls(lambda: given, read)
         made._given = given
         return made
+
+    @classmethod
+    def known(cls, value: T) -> "Pending[T]":
+        """Of an answer that is there, for what has to stand in line with others."""
+
+        async def given() -> T:
+            return value
+
+        return cls(given, lambda answer: answer())
 
     def through(self, read: Callable[[Callable[[], T]], U]) -> "Pending[U]":
         """The same answer, read once more: `read` takes what gives the answer as it was read so far, or raises."""
@@ -83,7 +99,8 @@ class Pending(Generic[T]):
         self._claimed = True
         given, self._given, self._begin = self._given, None, None
         if isinstance(given, Coroutine):
-            with suppress(Exception):
+            # Whatever it does when it is closed, the end of a connection must not stop halfway.
+            with suppress(BaseException):
                 given.close()
 
     def __del__(self) -> None:
@@ -109,6 +126,13 @@ def ask(read: Callable[[Answer], T], function: Callable[..., Any], *arguments: o
     if isinstance(value, Awaitable):
         return Pending.of(value, read)
     return read(lambda: value)
+
+
+def is_fresh(failure: Exception) -> bool:
+    """Whether an error of TLS was made for this answer: one that ended a connection says what went wrong there."""
+    return isinstance(failure, TlsError) and not (
+        failure.state or failure.trace or failure.alert_sent is not None or failure.alert_received is not None
+    )
 
 
 def at_once(value: "T | Pending[T]") -> T:

@@ -395,3 +395,16 @@ def test_certificates_that_issue_each_other_cost_a_bounded_time() -> None:
     assert time.process_time() - start < 0.15  # 0.05 on a quiet machine
     # The budget belongs to one verification.
     assert check(CA.issue("www.example.org")).authenticated
+
+
+@pytest.mark.parametrize("purpose", ["server", "client"])
+def test_name_that_nobody_asked_for_is_told_as_skipped(purpose: str) -> None:
+    """Whose certificate it is was not looked at: the list of checks must not say that it was."""
+    chain = CA.issue("www.example.org").chain_der
+    report = verify.examine(chain, TRUST, None, NOW, purpose=purpose)  # type: ignore[arg-type]
+    outcomes = {one.name: (one.outcome, one.text) for one in report.checks}
+    assert outcomes["name"] == ("skip", "no name was asked for")
+    assert outcomes["policies"] == ("skip", "nothing in the path requires a certificate policy")
+    assert outcomes["hash"][0] == outcomes["name_constraints"][0] == "pass"
+    asked = verify.examine(chain, TRUST, NAME, NOW)
+    assert {one.name: one.outcome for one in asked.checks}["name"] == "pass"

@@ -1,9 +1,12 @@
 """`tlscore cert`: what each command prints, in both forms, and its exit codes."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -287,3 +290,145 @@ def test_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
     complaint = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), complaint) == (0, b"")
+
+
+# -- odd files and odd outputs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def expired(top: Authority) -> bytes:
+    return top.issue(NAME, not_before=NOW - 9 * DAY, days=1).certificate.public_bytes(Encoding.PEM)
+
+
+def test_show_tells_certificates_and_lists_of_one_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, top: Authority, expired: bytes
+) -> None:
+    path, fresh = tmp_path / "both.pem", crl_pem(make_crl(top))
+    overdue = crl_pem(make_crl(top, this_update=NOW - 2 * DAY, next_update=NOW - DAY))
+    for content in (expired + fresh, fresh + expired):
+        path.write_bytes(content)
+        code, printed, _ = run(capsys, "show", path)
+        assert code == 1
+        assert "EXPIRED" in printed
+        assert "  CRL of      CN=House root" in printed.splitlines()
+    path.write_bytes(top.pem + fresh + overdue)
+    code, printed, _ = run(capsys, "show", path)
+    assert code == 1
+    assert [line for line in printed.splitlines() if not line.startswith("  ") and line] == [
+        f"{path}, PEM block {number}" for number in (1, 2, 3)
+    ]
+    path.write_bytes(top.pem + fresh)
+    assert run(capsys, "show", path)[0] == 0
+    path.write_bytes(top.pem + b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
+    code, _, complaint = run(capsys, "show", path)
+    assert code == 2
+    assert "PEM block 2" in complaint
+
+
+def test_header_in_a_comment_begins_no_block(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, top: Authority, leaf: Issued
+) -> None:
+    """RFC 7468 2: text around the blocks explains them."""
+    path = tmp_path / "comment.pem"
+    comment = b"# it begins with -----BEGIN X509 CRL----- and ends with -----END X509 CRL-----\n# -----BEGIN DSA-----\n"
+    path.write_bytes(comment + leaf.certificate.public_bytes(Encoding.PEM))
+    code, printed, _ = run(capsys, "show", path)
+    assert (code, printed.splitlines()[0]) == (0, f"{path}, PEM block 1")
+    path.write_bytes(comment)
+    assert run(capsys, "show", path)[0] == 2
+    # Without a line end between them, blocks are blocks.
+    path.write_bytes(top.pem.strip() + leaf.certificate.public_bytes(Encoding.PEM))
+    assert run(capsys, "show", path)[1].count("  subject ") == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
+def test_commands_read_a_pipe(capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: Path, top: Authority) -> None:
+    """Process substitution gives a pipe, which can be read once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    contents = [(folder / "leaf.pem").read_bytes(), crl_pem(make_crl(top))]
+    for command, content in [("show", contents[0]), ("show", contents[1]), ("verify", contents[0])]:
+        writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+        writer.start()
+        more = ["--trust", folder / "root.pem"] if command == "verify" else []
+        assert run(capsys, command, pipe, *more)[0] == 0
+        writer.join()
+
+
+def test_match_opens_the_certificate_with_the_password_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, leaf: Issued
+) -> None:
+    store, password = tmp_path / "leaf.p12", tmp_path / "password"
+    store.write_bytes(
+        pkcs12.serialize_key_and_certificates(
+            b"leaf", leaf.key, leaf.certificate, None, BestAvailableEncryption(b"sesame")
+        )
+    )
+    password.touch(mode=0o600)
+    password.write_text("sesame\n")
+    assert run(capsys, "match", store, store, "--password-file", password)[0] == 0
+    code, _, complaint = run(capsys, "match", store, store)
+    assert code == 2
+    assert "wants a password" in complaint
+
+
+STEERING = "a\x1b[31m\n\u202e\x9b2J"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are POSIX")
+@pytest.mark.parametrize("name", [STEERING, os.fsdecode(b"\xff\xfe")])
+def test_names_of_files_steer_no_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: Path, leaf: Issued, top: Authority, name: str
+) -> None:
+    path, revoked = tmp_path / f"{name}.pem", tmp_path / f"{name}.crl"
+    path.write_bytes(leaf.chain_pem)
+    revoked.write_bytes(crl_pem(make_crl(top, [leaf.chain[1]])))
+    (tmp_path / f"{name}.key").write_bytes(leaf.key_pem)
+    (tmp_path / f"{name}.none").write_bytes(b"nothing")
+    trust: list[str | Path] = ["--trust", folder / "root.pem"]
+    told = [
+        run(capsys, "show", path, revoked),
+        run(capsys, "show", tmp_path / f"{name}.gone"),
+        run(capsys, "show", tmp_path / f"{name}.none"),
+        run(capsys, "match", path, tmp_path / f"{name}.key"),
+        run(capsys, "verify", path, *trust, "--crl", revoked),
+        run(capsys, "verify", path, *trust, "--crl", path),
+        run(capsys, "verify", path, "--trust", tmp_path / f"{name}.none"),
+        run(capsys, "verify-link", path, tmp_path / f"{name}.none"),
+    ]
+    assert [code for code, _, _ in told] == [0, 2, 2, 0, 1, 2, 2, 2]
+    for _, printed, complaint in told:
+        assert all(one.isprintable() or one == "\n" for one in printed + complaint)
+    escaped = name.encode("unicode_escape").decode()
+    assert told[0][1].startswith(f"{tmp_path}/{escaped}.pem, PEM block 1\n")
+    assert escaped in told[4][1]
+
+
+def test_letters_of_other_scripts_are_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path, leaf: Issued) -> None:
+    path = tmp_path / "\u043a\u043b\u044e\u0447 f\u00fcr A.pem"
+    path.write_bytes(leaf.chain_pem)
+    assert run(capsys, "show", path)[1].startswith(f"{path}, PEM block 1\n")
+
+
+def program(*argv: str | Path, **settings: Any) -> tuple[int, bytes]:
+    command = [sys.executable, "-m", "tlscore", "cert", *map(str, argv)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, check=False, **settings)
+    return done.returncode, done.stderr
+
+
+def test_output_of_a_poor_encoding_shows_what_it_can(tmp_path: Path, leaf: Issued) -> None:
+    path = tmp_path / "f\u00fcr.pem"
+    path.write_bytes(leaf.chain_pem)
+    poor = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "tlscore", "cert", "show", str(path)]
+    done = subprocess.run(command, env=poor, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"f\\xfcr.pem, PEM block 1" in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("times", [1, 400])
+def test_output_that_cannot_be_written_is_an_exit_code(folder: Path, times: int) -> None:
+    with open("/dev/full", "wb") as full:
+        code, complaint = program("show", *[folder / "leaf.pem"] * times, stdout=full)
+    assert (code, complaint) == (2, b"tlscore: No space left on device\n")

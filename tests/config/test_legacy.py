@@ -14,7 +14,7 @@ import pytest
 import tlscore
 from tests.support import standing
 from tests.support.legacy import NULLS, identity, quiet, tier
-from tlscore import ClientConfig, ServerConfig, danger, legacy, policies
+from tlscore import ClientConfig, Identity, ServerConfig, danger, legacy, policies
 from tlscore.errors import ConfigError
 from tlscore.iana import NamedGroup, SignatureScheme
 from tlscore.legacy import Legacy, LegacyTlsWarning
@@ -346,3 +346,37 @@ def test_settings_of_the_wrong_kind_are_refused(field: str, value: Any) -> None:
 def test_anything_but_a_legacy_is_refused() -> None:
     with pytest.raises(ConfigError, match="legacy is"):
         ClientConfig.simple(standing.trust(), legacy=True)  # type: ignore[arg-type]
+
+
+async def _later(*given: Any) -> Any:
+    raise AssertionError("never called")
+
+
+class _SlowSigner:
+    async def sign(self, scheme: int, data: bytes) -> bytes:
+        raise AssertionError("never called")
+
+
+def test_answers_that_must_be_awaited_are_refused() -> None:
+    """The states of the tier wait for nobody."""
+    slow = Identity.from_signer(identity().chain, _SlowSigner())
+    cases: list[tuple[str, Any, dict[str, Any]]] = [
+        ("authorize", simple, {"authorize": _later}),
+        ("an identity", mutual, {"identity": slow}),
+        ("resolver", serving, {"resolver": _later}),
+        ("an identity", serving, {"names": {"other.example": slow}}),
+        ("authorize", serving, {"authorize": _later, "client_auth": "required", "client_trust": standing.trust()}),
+    ]
+    for name, build, settings in cases:
+        with pytest.raises(ConfigError, match=f"^{name} of this .*Config would have to be awaited") as caught:
+            build(tier(), **settings)
+        assert caught.value.code == "TLS-CONFIG-ASYNC"
+    assert serving(tier(), resolver=lambda hello: None).resolver is not None
+
+
+def mutual(made: Legacy, **settings: Any) -> ClientConfig:
+    return quiet(ClientConfig.mutual, standing.trust(), legacy=made, **settings)
+
+
+def serving(made: Legacy, **settings: Any) -> ServerConfig:
+    return quiet(ServerConfig.simple, identity(), legacy=made, **settings)

@@ -1,14 +1,18 @@
 """confirm_client_auth: a TLS 1.3 client that waits for the server's verdict on its certificate."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.support.certificates import Authority
-from tests.support.peers import failure, pair, pump
+from tests.support.certificates import Authority, Issued
+from tests.support.peers import RawServer, failure, pair, pump
+from tests.support.waiting import Signer
 from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, errors
 from tlscore.connection import Connection
 from tlscore.events import HandshakeCompleted, KeyUpdated
+from tlscore.iana import SignatureScheme
+from tlscore.wire import CertificateRequest, Extensions, NewSessionTicket, SignatureAlgorithms
 
 NAME = "example.org"
 
@@ -162,3 +166,91 @@ def test_waiting_client_can_be_closed_and_aborted(client_config: ClientConfig, m
         getattr(client, end)()
         assert (client.error is not None) == (end == "abort")
     assert "Connection client" in repr(client)
+
+
+# -- data that was there before our certificate was sent ---------------------------------------------------------------
+
+
+class Early:
+    """A client whose signer takes its time, and a server that sends data before it has seen the certificate."""
+
+    def __init__(self, client_issued: Issued, issued: Issued, trust: TrustStore, confirm: bool) -> None:
+        identity = Identity.from_signer(client_issued.chain, Signer(client_issued.key))
+        config = ClientConfig.mutual(
+            trust, identity=identity, confirm_client_auth=confirm, versions="1.3", groups=("x25519",)
+        )
+        self.client = config.connection(NAME)
+        self.server = RawServer(issued, self.client)
+        self.server.hello().encrypted_extensions()
+        schemes = SignatureAlgorithms((SignatureScheme.ecdsa_secp256r1_sha256,))
+        self.server.send(CertificateRequest(b"", Extensions((schemes,))))
+        self.server.certificate().certificate_verify().finished()
+        self.server.application.install_read(self.server.layer)
+        self.server.layer._open()
+
+    def record(self, data: bytes) -> bytes:
+        flight: bytes = self.server.wire()
+        self.server.layer.write(data)
+        return flight + self.server.wire()
+
+
+def early(client_issued: Issued, issued: Issued, trust: TrustStore, confirm: bool) -> Early:
+    made = Early(client_issued, issued, trust, confirm)
+    made.client.receive(made.record(b"half-RTT"))
+    assert made.client.waiting is not None
+    return made
+
+
+def test_data_that_came_before_our_finished_is_no_verdict(
+    client_issued: Issued, issued: Issued, trust: TrustStore
+) -> None:
+    made = early(client_issued, issued, trust, confirm=False)
+    client = made.client
+    client.receive(made.record(b" and more"))
+    asyncio.run(client.settle())
+    assert client.handshake_complete
+    assert client.client_auth_confirmed is False
+    assert client.read() + client.read() == b"half-RTT and more"
+    assert client.client_auth_confirmed is False
+    # Two records were here; what was not opened counts for the most that it could have been.
+    for _ in range(4):
+        client.receive(made.record(b"later"))
+        client.read()
+    assert client.client_auth_confirmed is True
+
+
+def test_one_early_record_is_told_from_the_next(client_issued: Issued, issued: Issued, trust: TrustStore) -> None:
+    made = early(client_issued, issued, trust, confirm=False)
+    asyncio.run(made.client.settle())
+    assert made.client.read() == b"half-RTT"
+    assert made.client.client_auth_confirmed is False
+    made.client.receive(made.record(b"welcome"))
+    assert made.client.read() == b"welcome"
+    assert made.client.client_auth_confirmed is True
+
+
+def test_early_data_in_the_way_of_the_verdict_is_an_error(
+    client_issued: Issued, issued: Issued, trust: TrustStore
+) -> None:
+    made = early(client_issued, issued, trust, confirm=True)
+    asyncio.run(made.client.settle())
+    error = failure(lambda: made.client.handshake_complete)
+    assert type(error) is errors.GeneralError
+    assert error.code == "TLS-DATA_BEFORE_VERDICT"
+    assert not made.client.handshake_complete
+    assert failure(made.client.read) is error
+
+
+def test_early_ticket_is_no_verdict_either(client_issued: Issued, issued: Issued, trust: TrustStore) -> None:
+    made = Early(client_issued, issued, trust, True)
+    client, server = made.client, made.server
+    server.send(NewSessionTicket(3600, 0, b"n", b"t", Extensions()), hidden=True)
+    wire = server.wire()
+    client.receive(wire[:-3])
+    assert client.waiting is not None
+    asyncio.run(client.settle())
+    client.receive(wire[-3:])
+    assert not client.handshake_complete
+    client.receive(made.record(b"welcome"))
+    assert client.handshake_complete
+    assert client.read() == b"welcome"

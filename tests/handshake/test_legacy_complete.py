@@ -23,7 +23,7 @@ from tests.support.legacy import (
     suites_of,
     tier,
 )
-from tests.support.peers import pump
+from tests.support.peers import failure, pump
 from tests.support.revocation import GOOD, make_response
 from tests.support.standing import NAME, pattern, records_of
 from tlscore import ClientConfig, Revocation, ServerConfig, danger, errors, events, legacy
@@ -481,3 +481,36 @@ def test_null_suites_authenticate_and_encrypt_nothing(version: str, name: str) -
 def test_every_named_suite_is_tested() -> None:
     tested = {name for _, name in CASES} | {name for _, name in ANONYMOUS} | set(legacy.NULL_SUITES)
     assert {one.name for one in every_suite()} == tested
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", [RSA_CBC, ECDHE_CBC, DHE_CBC])
+@pytest.mark.parametrize("consent", [True, False, None])
+def test_client_asks_authorize_in_every_key_exchange(version: str, name: str, consent: bool | None) -> None:
+    # RFC 9846 6.2: "access_denied: A valid certificate or PSK was received, but when access control was applied, the
+    # sender decided not to proceed with negotiation."
+    asked: list[Any] = []
+
+    def authorize(peer: Any) -> Any:
+        asked.append(peer)
+        return consent
+
+    only = tier(versions=version, suites=(name,))
+    ends = client(only, authorize=authorize).connection(NAME), server(only, "rsa2048").connection()
+    if consent:
+        pump(*ends)
+        assert ends[0].handshake_complete
+    else:
+        error = failure(pump, *ends)
+        assert type(error) is errors.AccessDenied
+        assert (ends[0].error, error.alert_sent) == (error, 49)
+        wire = ends[0].data_to_send()
+        if name == RSA_CBC:
+            # Only the Finished shows that the server owns its key: it is complete by then.
+            ends[1].receive(wire)
+            heard = failure(ends[1].read)
+        else:
+            heard = failure(ends[1].receive, wire)
+        assert (type(heard), heard.sender) == (errors.AccessDenied, "peer")
+        assert not ends[1].handshake_complete
+    assert [NAME in peer.dns_names for peer in asked] == [True]

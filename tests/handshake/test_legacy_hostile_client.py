@@ -24,6 +24,7 @@ from tlscore.wire import (
     SignatureAlgorithms,
     SupportedGroups,
     SupportedVersions,
+    encode,
 )
 from tlscore.wire.messages_legacy import ClientKeyExchangeBody
 
@@ -149,6 +150,23 @@ def test_fallback_signal(versions: Any, refused: bool) -> None:
         return
     end.receive(raw.wire())
     assert end.error is None
+
+
+@pytest.mark.parametrize("version", [0x0300, TLS10, TLS11])
+def test_fallback_signal_without_a_version_in_common(version: int) -> None:
+    """RFC 7507 3: "the server MUST respond with a fatal inappropriate_fallback alert", with any version in it."""
+    end, raw = fresh(legacy=tier(versions="1.2", suites=(RSA_CBC,)))
+    suites = (raw.suite, CipherSuite.TLS_FALLBACK_SCSV)
+    raw.send(raw.hello_message(legacy_version=version, cipher_suites=suites))
+    refuses(end, raw, errors.InappropriateFallback)
+
+
+@pytest.mark.parametrize("name", [RSA_CBC, ECDHE_CBC, DHE_CBC])
+def test_handshake_data_behind_the_client_hello_is_refused(name: str) -> None:
+    """RFC 5246 7.4.1.2: "After sending the ClientHello message, the client waits for a ServerHello message." """
+    end, raw = fresh(name)
+    raw.send(encode(raw.hello_message()) + encode(ClientKeyExchangeBody(bytes(34))))
+    refuses(end, raw, errors.UnexpectedMessage)
 
 
 def test_silent_server_says_nothing() -> None:

@@ -12,6 +12,7 @@ from tlscore.iana import HandshakeType
 from tlscore.wire import (
     Alpn,
     ClientHello,
+    ClientKeyExchange,
     EcPointFormats,
     EncryptThenMac,
     ExtendedMainSecret,
@@ -81,6 +82,10 @@ def test_honest_raw_client_is_accepted(server):
         ({"cipher_suites": (0xC02F,)}, errors.HandshakeFailure),
         # RFC 7507 3: the server could do better.
         ({"cipher_suites": (ECDSA_AES128, FALLBACK)}, errors.InappropriateFallback),
+        # RFC 7507 3: "the server MUST respond with a fatal inappropriate_fallback alert", whatever it has.
+        ({"legacy_version": 0x0302, "cipher_suites": (ECDSA_AES128, FALLBACK)}, errors.InappropriateFallback),
+        ({"legacy_version": 0x0301, "cipher_suites": (0x002F, FALLBACK)}, errors.InappropriateFallback),
+        ({"legacy_version": 0x0300, "cipher_suites": (0x002F, FALLBACK)}, errors.InappropriateFallback),
         ({"extensions": Extensions()}, errors.HandshakeFailure),
     ],
     ids=str,
@@ -117,6 +122,29 @@ def test_server_checks_the_extensions_of_the_client_hello(server, values, drop, 
     values = {value.code: value for value in values}.values()
     raw.hello(raw.hello_message(*values, drop=drop))
     refuses(server, raw, expected)
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ((0x2A2A, 0x0302, 0x0301), errors.InappropriateFallback),
+        ((0x2A2A,), errors.ProtocolVersionError),
+        ((0x0305, 0x0302), errors.ProtocolVersionError),
+    ],
+)
+def test_fallback_is_told_from_the_best_version_of_the_list(server, versions, expected):
+    """RFC 7507 3: reserved values are no version, and a version to come is no fallback."""
+    raw = RawClient12()
+    raw.hello(raw.hello_message(SupportedVersions(versions), cipher_suites=(ECDSA_AES128, FALLBACK)))
+    refuses(server, raw, expected)
+
+
+@pytest.mark.parametrize("behind", [b"\x10", encode(ClientKeyExchange(bytes(32)))])
+def test_handshake_data_behind_the_client_hello_is_refused(server, behind):
+    """RFC 5246 7.4.1.2: "After sending the ClientHello message, the client waits for a ServerHello message." """
+    raw = RawClient12()
+    raw.send(encode(raw.hello_message()) + behind)
+    refuses(server, raw, errors.UnexpectedMessage)
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,20 @@ settled."""
 
 import asyncio
 import gc
+import threading
 import warnings
 from typing import Any
 
 import pytest
 
-from tests.support.certificates import Issued
+from tests.support.certificates import Authority, Issued
 from tests.support.peers import failure, pair, pump
 from tests.support.waiting import Material, Signer, Slow, echo
 from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, errors
 from tlscore.connection import Connection
 from tlscore.events import ClientCertificateReceived, ClientCertificateRequested
+from tlscore.handshake import post_handshake
+from tlscore.handshake.machine import Closed
 from tlscore.handshake.post_handshake import ANSWERS_PER_CONNECTION, LateAuthorization
 
 
@@ -298,3 +301,100 @@ def test_bad_finished_of_the_answer_is_refused_before_anybody_is_asked(material:
     assert type(error) is errors.DecryptError
     assert server.waiting is None
     assert slow.calls == []
+
+
+# -- the order of answers ----------------------------------------------------------------------------------------------
+
+
+class Order:
+    """A server that thinks about "client.example" and takes "second.example" at once; the client shows both in turn."""
+
+    def __init__(self, it: Material, authority: Authority, consent: bool = True) -> None:
+        async def think() -> bool:
+            await asyncio.sleep(0)
+            return consent
+
+        config = ClientConfig.mutual(it.trust, identity=it.client_identity, post_handshake_auth=True)
+        second = authority.issue("second.example", usage="client")
+        self.identities: list[Identity | None] = [it.client_identity, Identity(second.chain, second.key)]
+        server = ServerConfig.simple(
+            it.identity,
+            client_auth="post_handshake",
+            client_trust=it.trust,
+            authorize=lambda peer: think() if "client.example" in str(peer) else True,
+        )
+        self.client, self.server = pair(config, server)
+        self.seen: list[Any] = []
+
+    def answer(self, monkeypatch: pytest.MonkeyPatch, identity: Identity | None) -> bytes:
+        """One request, answered with this identity, or declined."""
+        choose = post_handshake.choose
+
+        def chosen(config: Any, wanted: Any) -> Any:
+            return "declined" if identity is None else (identity, choose(config, wanted)[1])
+
+        with monkeypatch.context() as patch:
+            patch.setattr(post_handshake, "choose", chosen)
+            request = self.server.request_client_certificate()
+            for _ in range(3):
+                pump(self.client, self.server)
+                self.client.events()
+                self.seen += self.server.events()
+        return request
+
+    @property
+    def answers(self) -> list[Any]:
+        self.seen += self.server.events()
+        return [one for one in self.seen if isinstance(one, ClientCertificateReceived)]
+
+
+def test_answer_queues_behind_one_that_is_thought_about(
+    material: Material, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older answer must not take the place of a newer one only because it took longer."""
+    ends = Order(material, authority)
+    requests = [ends.answer(monkeypatch, identity) for identity in (*ends.identities, None)]
+    assert ends.answers == []
+    assert ends.server.peer_identity is None
+    asyncio.run(ends.server.settle())
+    assert [one.request for one in ends.answers] == requests
+    assert [one.authenticated for one in ends.answers] == [True, True, False]
+    assert ends.server.waiting is None
+    identity = ends.server.peer_identity
+    assert identity is not None
+    assert "second.example" in str(identity)
+    last = ends.answer(monkeypatch, ends.identities[1])
+    assert ends.answers[-1].request == last
+
+
+def test_nobody_comes_in_behind_one_that_is_refused(
+    material: Material, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = Order(material, authority, consent=False)
+    for identity in ends.identities:
+        ends.answer(monkeypatch, identity)
+    assert not ends.server.authenticated
+    assert type(failure(asyncio.run, ends.server.settle())) is errors.AccessDenied
+    assert not ends.server.authenticated
+
+
+def test_abort_beside_a_late_answer_leaves_nothing_live(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
+    """abort() by another thread at the last moment, when the answer is read and its state is not entered yet."""
+    ends = Ends(material, authorize=True)
+    ends.ask()
+    settle = LateAuthorization.settle
+
+    def settled(self: Any, *given: Any) -> Any:
+        state = settle(self, *given)
+        other = threading.Thread(target=ends.server.abort)
+        other.start()
+        other.join()
+        return state
+
+    monkeypatch.setattr(LateAuthorization, "settle", settled)
+    error = failure(asyncio.run, ends.server.settle())
+    assert isinstance(error, errors.ConnectionClosedError)
+    assert ends.server.error is error
+    assert type(ends.server._state) is Closed
+    assert not ends.server.authenticated
+    assert not ends.server.handshake_complete

@@ -10,7 +10,7 @@ import os
 import re
 from typing import NamedTuple
 
-from tlscore.errors import ConfigError, escape
+from tlscore.errors import ConfigError, escape, visible
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----.*?-----END \1-----", re.DOTALL)
 
@@ -34,12 +34,12 @@ def read(source: str | bytes | bytearray | os.PathLike[str], what: str) -> Sourc
     path = os.fspath(source)
     try:
         with open(path, "rb") as file:
-            return Source(file.read(), path, path)
+            return Source(file.read(), visible(path), path)
     except OSError as error:
         who = f", user id {os.geteuid()}" if hasattr(os, "geteuid") else ""
         raise ConfigError(
             f"the {what} file {escape(path, 300)!r} cannot be read: {error.strerror} (working directory "
-            f"{os.getcwd()}{who})",
+            f"{visible(os.getcwd())}{who})",
             remedy="check the path and its permissions",
             code="TLS-CONFIG-FILE",
         ) from None

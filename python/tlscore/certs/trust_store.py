@@ -23,7 +23,7 @@ from tlscore.certs import trust_sources
 from tlscore.certs.loading.passwords import Password, Secret
 from tlscore.certs.reading import Source
 from tlscore.certs.trust_sources import Anchors, TrustSource
-from tlscore.errors import ConfigError
+from tlscore.errors import ConfigError, visible
 
 SYSTEM_BUNDLES: Final = trust_sources.SYSTEM_BUNDLES
 SYSTEM_DIRECTORIES: Final = trust_sources.SYSTEM_DIRECTORIES
@@ -196,7 +196,7 @@ class TrustStore:
         return hash(TrustStore)
 
     def __repr__(self) -> str:
-        return f"<TrustStore {self._source.origin}: {len(self)} anchors>"
+        return f"<TrustStore {visible(self._source.origin)}: {len(self)} anchors>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (
@@ -217,7 +217,7 @@ def _fresh(source: TrustSource) -> Anchors:
 def _filled(anchors: Anchors, source: TrustSource) -> Anchors:
     if not anchors.certificates and not anchors.pins:
         raise ConfigError(
-            f"the trust store from {source.origin} is empty: no chain could ever be verified",
+            f"the trust store from {visible(source.origin)} is empty: no chain could ever be verified",
             remedy="name a file that holds CA certificates",
             code="TLS-CONFIG-EMPTY_TRUST",
         )

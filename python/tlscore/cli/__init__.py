@@ -6,6 +6,7 @@ network.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -47,10 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _guarded(runs[arguments.command], arguments)
 
 
+def _drop_output() -> None:
+    """Nobody takes what is still to be written: the interpreter must not complain about that at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _guarded(run: object, arguments: argparse.Namespace) -> int:
     assert callable(run)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal or a pipe whose encoding lacks a letter is no reason to show nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return int(run(arguments))
+        code = int(run(arguments))
+        # Here and not at the end of the interpreter, which could only complain.
+        print(end="", flush=True)
+        return code
     except errors.ConfigError as error:
         print(f"tlscore: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return EXIT_USAGE
@@ -61,9 +73,13 @@ def _guarded(run: object, arguments: argparse.Namespace) -> int:
         print(f"tlscore: {error}", file=sys.stderr)
         return EXIT_FINDING
     except BrokenPipeError:
-        # Who reads our output, `head` for instance, has seen enough; the interpreter must not complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who reads our output, `head` for instance, has seen enough.
+        _drop_output()
         return 0
+    except OSError as error:
+        _drop_output()
+        print(f"tlscore: {error.strerror or error}", file=sys.stderr)
+        return EXIT_USAGE
     except KeyboardInterrupt:
         print("tlscore: interrupted", file=sys.stderr)
         return 130

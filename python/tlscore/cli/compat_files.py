@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlscore import policies
-from tlscore.errors import ConfigError, unknown_keyword
+from tlscore.errors import ConfigError, unknown_keyword, visible
 from tlscore.record import Record
 from tlscore.versions import VersionSetting
 
@@ -58,7 +58,7 @@ class Side:
         known = (*_COMMON, *_OWN[role], *_SPECIAL, *_IDENTITY, *_TRUST[role])
         for name in self.table:
             if name not in known:
-                raise unknown_keyword(f"{path}: the description of a {role}", name, known)
+                raise unknown_keyword(f"{visible(str(path))}: the description of a {role}", name, known)
         self.certificates = self._certificates()
         self.legacy = self._legacy()
         self.setting = self._setting()
@@ -218,8 +218,8 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", remedy="give the path of a TOML file") from None
+        raise ConfigError(f"{visible(str(path))}: {error.strerror}", remedy="give the path of a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path} is no TOML: {error}", remedy='write lines such as versions = ["1.3", "1.2"]'
+            f"{visible(str(path))} is no TOML: {error}", remedy='write lines such as versions = ["1.3", "1.2"]'
         ) from None

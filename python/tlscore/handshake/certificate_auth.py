@@ -26,7 +26,7 @@ from tlscore.errors import (
 )
 from tlscore.handshake.proofs import FinishedVerified, KeyTransported, SignatureVerified
 from tlscore.iana import SignatureScheme
-from tlscore.pending import Answer, Pending, ask
+from tlscore.pending import Answer, Pending, ask, is_fresh
 from tlscore.wire import CertificateStatus
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def signature_over(identity: "Identity", scheme: int, content: bytes, tls12: boo
     """
     try:
         given: object = identity.sign(scheme, content, tls12=tls12)
-    except (AlertError, ConfigError):
-        raise
     except Exception as failure:
+        if isinstance(failure, (AlertError, ConfigError)) and is_fresh(failure):
+            raise
         raise _signer_failed(scheme, failure) from failure
     if isinstance(given, bytes) and given:
         return given
@@ -119,9 +119,9 @@ def _awaited(scheme: int, answer: Answer) -> bytes:
     """The signature that was awaited; as it was read so far, `answer` gives it or raises."""
     try:
         given: object = answer()
-    except (AlertError, ConfigError):
-        raise
     except Exception as failure:
+        if isinstance(failure, (AlertError, ConfigError)) and is_fresh(failure):
+            raise
         raise _signer_failed(scheme, failure) from failure
     if isinstance(given, bytes) and given:
         return given
@@ -191,9 +191,9 @@ def _consent(role: Role, peer: _Owner, answered: Answer) -> _Owner:
     answer: object = None
     try:
         answer = answered()
-    except AlertError:
-        raise
     except Exception as error:
+        if isinstance(error, AlertError) and is_fresh(error):
+            raise
         failure = error
     if answer is True:
         return peer

@@ -7,7 +7,7 @@ offers and what this server has.
 
 from typing import TYPE_CHECKING
 
-from tlscore.errors import HandshakeFailure, InappropriateFallback, InsufficientSecurity
+from tlscore.errors import HandshakeFailure, InsufficientSecurity
 from tlscore.handshake.legacy_exchange import own_scheme
 from tlscore.handshake.legacy_plans import LegacyServerPlan, is_cbc
 from tlscore.handshake.negotiation import (
@@ -15,12 +15,13 @@ from tlscore.handshake.negotiation import (
     listed,
     listed_suites,
     prefer,
+    refuse_fallback,
     refused_versions,
     select_alpn,
     unwanted_sha1,
 )
 from tlscore.handshake.negotiation12 import Offer12
-from tlscore.iana import CipherSuite, NamedGroup
+from tlscore.iana import NamedGroup
 from tlscore.legacy import FINITE_FIELDS, SHA1_SCHEMES
 from tlscore.pending import at_once
 from tlscore.record import Record
@@ -56,19 +57,10 @@ def select_version(hello: ClientHello, plan: LegacyServerPlan) -> int:
     """
     listed_ones = hello.extensions.get(SupportedVersions)
     offered = listed_ones.versions if listed_ones is not None else (hello.legacy_version,)
+    refuse_fallback(hello, hello.legacy_version, plan.config.versions[0])
     version = server_answer(plan.setting, offered, "extension" if listed_ones is not None else "number")
     if version is None:
         raise refused_versions(offered, plan.config.versions)
-    best = plan.config.versions[0]
-    # RFC 7507 3: "If TLS_FALLBACK_SCSV appears in ClientHello.cipher_suites and the highest protocol version supported
-    # by the server is higher than the version indicated in ClientHello.client_version, the server MUST respond with a
-    # fatal inappropriate_fallback alert".
-    if best > hello.legacy_version and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
-        raise InappropriateFallback(
-            f"the client fell back to {version_name(hello.legacy_version)}, and both ends could do better",
-            remedy="the client must offer its best version at once; look for what broke its first attempt",
-            section="RFC 7507 3",
-        )
     return version
 
 

@@ -174,6 +174,8 @@ def _answer(
     out.step(trace.STARTED)
     # Here change_cipher_spec means something: none may come before the keys are known (CVE-2014-0224).
     out.allow_change_cipher_spec(False)
+    # RFC 5246 7.4.1.2: "After sending the ClientHello message, the client waits for a ServerHello message."
+    out.require_boundary()
     version = select_version(message, plan)
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)

@@ -30,8 +30,9 @@ from tlscore.iana import (
     NamedGroup,
     ProtocolVersion,
     SignatureScheme,
+    is_grease,
 )
-from tlscore.pending import Answer, Pending, ask
+from tlscore.pending import Answer, Pending, ask, is_fresh
 from tlscore.record import Record
 from tlscore.wire import (
     Alpn,
@@ -122,21 +123,29 @@ def select_version(hello: ClientHello, versions: Sequence[int]) -> int:
     # RFC 9846 E.2: "If the "supported_versions" extension is absent and the server only supports versions greater than
     # ClientHello.legacy_version, the server MUST abort the handshake with a "protocol_version" alert."
     offered = extension.versions if extension is not None else (min(hello.legacy_version, ProtocolVersion.TLS12),)
+    refuse_fallback(hello, max([one for one in offered if not is_grease(one)], default=versions[0]), versions[0])
     for version in versions:
         if version in offered:
-            break
-    else:
-        raise refused_versions(offered, versions)
+            return version
+    raise refused_versions(offered, versions)
+
+
+def refuse_fallback(hello: ClientHello, highest: int, best: int) -> None:
+    """Refuse a client that says itself that it fell back, to a version below our best one.
+
+    Takes:    highest: the client's best version.
+    """
     # RFC 7507 3: "If TLS_FALLBACK_SCSV appears in ClientHello.cipher_suites and the highest protocol version supported
     # by the server is higher than the version indicated in ClientHello.client_version, the server MUST respond with a
-    # fatal inappropriate_fallback alert".
-    if version != versions[0] and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
+    # fatal inappropriate_fallback alert". That comes before any other answer: a version in common or not.
+    if highest < best and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
+        from tlscore.versions import version_name
+
         raise InappropriateFallback(
-            f"the client fell back to {ProtocolVersion.name_of(version)}, and both ends could do better",
-            remedy="the client must offer all its versions at once; look for what broke its first attempt",
+            f"the client fell back to {version_name(highest)}, and this server has {version_name(best)}",
+            remedy="the client must offer its best version at once; look for what broke its first attempt",
             section="RFC 7507 3",
         )
-    return version
 
 
 def require_tls13(hello: ClientHello, versions: Sequence[int]) -> None:
@@ -412,8 +421,6 @@ def _resolved(offer: Offer, answer: Answer) -> "Identity | None":
 
     try:
         resolved = answer()
-    except AlertError:
-        raise
     except LookupError as failure:
         # RFC 6066 3: "If the server understood the ClientHello extension but does not recognize the server name, the
         # server SHOULD take one of two actions: either abort the handshake by sending a fatal-level
@@ -425,6 +432,8 @@ def _resolved(offer: Offer, answer: Answer) -> "Identity | None":
             section="RFC 6066 3",
         ) from failure
     except Exception as failure:
+        if isinstance(failure, AlertError) and is_fresh(failure):
+            raise
         raise HandshakeFailure(
             f"the resolver failed ({type(failure).__name__})",
             remedy="see the chained exception; a LookupError says that the name is unknown",

@@ -39,7 +39,18 @@ def keep_event(events: "list[Event]", event: "Event") -> None:
 class Output:
     """One per connection while its handshake runs, one per message afterwards."""
 
-    __slots__ = ("_events", "_fragment", "_waiting", "awaits_verdict", "diagnostic", "late", "layer", "raw", "trace")
+    __slots__ = (
+        "_events",
+        "_fragment",
+        "_waiting",
+        "awaits_verdict",
+        "diagnostic",
+        "late",
+        "layer",
+        "queued",
+        "raw",
+        "trace",
+    )
 
     def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event]") -> None:
         self.layer = layer
@@ -48,6 +59,8 @@ class Output:
         self.diagnostic: str | None = None
         self.awaits_verdict = False
         self.late: Late | None = None
+        # Whether an earlier late authentication is still to be settled.
+        self.queued = False
         self._events = events
         self._fragment = 0
         self._waiting: list[bytes] = []

@@ -376,16 +376,20 @@ def on_late_certificate_verify(
 
 
 class LateAuthorization(Late):
-    """Server: the client has proved who it is; `authorize` takes its time over it."""
+    """Server: the client has answered; `authorize` takes its time over that, or over an answer that came before: the
+    last answer of the client must stand in the end, not the one that was thought about for the longest time."""
 
     request: bytes
 
-    def settle(self, state: State, answer: SignatureVerified, out: Output) -> State:
+    def settle(self, state: State, answer: PeerProof, out: Output) -> State:
         assert isinstance(state, (ServerConnected, ExpectLateCertificateVerify, ExpectLateFinished))
-        return state.replace(outcome=_authenticated(state.outcome, self.request, answer, out))
+        return state.replace(outcome=_answered(state.outcome, self.request, answer, out))
 
 
-def _authenticated(outcome: Outcome, request: bytes, peer: SignatureVerified, out: Output) -> Outcome:
+def _answered(outcome: Outcome, request: bytes, peer: PeerProof, out: Output) -> Outcome:
+    if not isinstance(peer, SignatureVerified):
+        out.event(ClientCertificateReceived(request, None, False))
+        return outcome
     out.step(trace.SERVER_VERIFIED_CLIENT)
     out.event(ClientCertificateReceived(request, peer.chain, peer.chain.authenticated))
     return outcome.replace(peer=peer)
@@ -400,11 +404,9 @@ def on_late_finished(state: ExpectLateFinished, message: Finished, out: Output) 
     if not constant_time_equal(expected, message.verify_data):
         raise bad_finished("client")
     outcome, peer = state.outcome, state.peer
-    if isinstance(peer, Pending):
+    if isinstance(peer, Pending) or out.queued:
         # Waited for only where all is proved: a client that fails here costs nobody's time.
-        out.late = LateAuthorization(peer, state.request)
-    elif isinstance(peer, SignatureVerified):
-        outcome = _authenticated(outcome, state.request, peer, out)
+        out.late = LateAuthorization(peer if isinstance(peer, Pending) else Pending.known(peer), state.request)
     else:
-        out.event(ClientCertificateReceived(state.request, None, False))
+        outcome = _answered(outcome, state.request, peer, out)
     return ServerConnected(outcome, state.authentication)

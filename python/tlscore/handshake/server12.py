@@ -173,6 +173,8 @@ def answer_client_hello(
     """A ClientHello that selects TLS 1.2."""
     # Here change_cipher_spec means something: none may come before the keys are known (CVE-2014-0224).
     out.allow_change_cipher_spec(False)
+    # RFC 5246 7.4.1.2: "After sending the ClientHello message, the client waits for a ServerHello message."
+    out.require_boundary()
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)
     selection = selected(plan, offer, message, out.raw)

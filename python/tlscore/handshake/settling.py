@@ -120,21 +120,16 @@ class SettledHandshake(ConfirmedHandshake):
 
     def _resumed(self, answer: object, out: Output) -> "State":
         """The state that the answer leads to."""
-        state = machine.resume(self._state, answer, out)
-        # Another thread may have aborted meanwhile: nothing leads out of that.
-        self._check()
-        return state
+        return machine.resume(self._state, answer, out)
 
     def _settle_late(self, late: "Late", answer: object) -> None:
         """Go on with an authentication after the handshake, whose answer is there."""
         out = Output(self, bytearray(self._trace), self._events)
         try:
-            state = late.settle(self._state, answer, out)
-            self._check()
+            self._enter(late.settle(self._state, answer, out))
         except BaseException as failure:
             self._die(failure)
             raise
-        self._state = state
         self._diagnostic = out.diagnostic or self._diagnostic
 
     def _advance(self) -> None:
@@ -177,6 +172,9 @@ class SettledHandshake(ConfirmedHandshake):
     def _keep(self, late: "Late") -> None:
         """Keep the rest of an authentication after the handshake until it is settled."""
         self._remember().late.append(late)
+        if self._error is not None:
+            self._drop_answers(self._state)
+            self._check()
         self._may_wait()
 
     def _hold(self) -> None:
@@ -209,6 +207,9 @@ class SettledHandshake(ConfirmedHandshake):
     # -- what Connection does about it ---------------------------------------------------------------------------------
 
     def _check(self) -> None:
+        raise NotImplementedError
+
+    def _enter(self, state: "State") -> None:
         raise NotImplementedError
 
     def _drive(self, *answer: object) -> None:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tlscore import danger
 from tlscore.errors import escape
+from tlscore.iana import ProtocolVersion
 from tlscore.record import Record
+from tlscore.version_settings import version_name
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.certs.summary import CertificateSummary
     from tlscore.config_base import Config
     from tlscore.handshake.outcome import Outcome
+    from tlscore.legacy import Legacy
     from tlscore.suites import Suite
 
 # A certificate is late with its renewal in the last third of its life, and within the last month at any rate: ACME
@@ -69,12 +72,24 @@ def of_config(config: Config) -> list[Flag]:
     if config.certificate_policy.cn_fallback:
         text = "a common name may stand in for a subjectAltName (cn_fallback)"
         found.append(_yellow("CN_FALLBACK", text, "issue certificates with a subjectAltName, and leave it out"))
+    if config.legacy is not None:
+        found.append(_of_tier(config.legacy))
     return found
+
+
+def _of_tier(tier: Legacy) -> Flag:
+    until = f"until {tier.expires.isoformat()}" if tier.expires is not None else "without an end"
+    text = f"the legacy tier is in use {until} (reason: {escape(tier.reason, 200)})"
+    return _yellow("LEGACY", text, "update the peer, and leave legacy out" if tier.expires else "set its expires")
 
 
 def of_outcome(outcome: Outcome, suite: Suite, old_version: bool) -> list[Flag]:
     """What was agreed."""
     found = list[Flag]()
+    if outcome.version < ProtocolVersion.TLS12:
+        # RFC 8996 4 and 5: TLS 1.0 and TLS 1.1 "MUST NOT be used".
+        text = f"{version_name(outcome.version)} must not be used any more: its hashes and its records are too weak"
+        found.append(_red("OLD_VERSION", text, "update the peer to TLS 1.2 at least"))
     if suite.missing:
         text = f"{suite.name} gives no {' and no '.join(suite.missing)}"
         found.append(_red("SUITE_INCOMPLETE", text, "allow suites of the default policy alone"))

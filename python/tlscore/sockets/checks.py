@@ -8,10 +8,10 @@ its error number and with what to do about that number.
 import errno
 import re
 import socket
-from typing import Any, Final
+from typing import Final
 
 from tlscore import errors
-from tlscore.pending import is_async
+from tlscore.pending import asynchronous
 
 NO_LOOP: Final = "these sockets run no event loop"
 
@@ -54,25 +54,18 @@ def check_config(config: object, role: str, call: str) -> None:
     # Imported here: who listens or connects has built a configuration, so it is loaded.
     from tlscore.config import ClientConfig, ServerConfig
 
-    wanted: type = ClientConfig if role == "client" else ServerConfig
+    wanted: type[ClientConfig | ServerConfig] = ClientConfig if role == "client" else ServerConfig
     if not isinstance(config, wanted):
         raise errors.ConfigError(
             f"config is a {type(config).__name__}; {call}() takes a {wanted.__name__}", remedy=_BUILD[role]
         )
-    slow = ", ".join(_asynchronous(config))
+    slow = ", ".join(asynchronous({field: getattr(config, field) for field in wanted._fields}))
     if slow:
         raise errors.ConfigError(
             f"{slow} of the config would have to be awaited, and {NO_LOOP}",
             remedy="use tlscore.aio, or give functions and signers that answer at once",
             code="TLS-CONFIG-ASYNC",
         )
-
-
-def _asynchronous(config: Any) -> list[str]:
-    """The settings that are an `async def`, or have a signer that is one."""
-    named = [identity for _, identity in getattr(config, "names", ())]
-    signers = ["an identity"] if any(one.current.is_async for one in (*config.identities, *named)) else []
-    return signers + [field for field in ("resolver", "authorize") if is_async(getattr(config, field, None))]
 
 
 def check_address(address: tuple[str, int] | str) -> None:

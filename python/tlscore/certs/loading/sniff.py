@@ -57,7 +57,11 @@ def pem_blocks(source: Source) -> list[Block]:
     """
     found = list[Block]()
     at = 0
-    while (begin := _BEGIN.search(source.data, at)) is not None:
+    for begin in _BEGIN.finditer(source.data):
+        line_start = max(at, *(source.data.rfind(end, at, begin.start()) + 1 for end in (b"\n", b"\r")))
+        # RFC 7468 2: the text around blocks is explanatory; a header inside a line of it begins nothing.
+        if begin.start() < at or source.data[line_start : begin.start()].strip():
+            continue
         end = source.data.find(b"-----END " + begin[1] + b"-----", begin.end())
         following = source.data.find(b"-----BEGIN ", begin.end())
         if end < 0 or 0 <= following < end:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlscore.certs import algorithms
 from tlscore.certs.paths import certificate_rules, signing
@@ -242,8 +242,8 @@ def _name(question: Question, path: Path, complete: bool) -> Findings:
     return () if failure is None else (failure,)
 
 
-def _single(name: str) -> Callable[[Question, Path, bool], Findings]:
-    def find(question: Question, path: Path, complete: bool) -> Findings:
+def _single(name: str) -> Callable[[Question, Path, bool], list[Check]]:
+    def find(question: Question, path: Path, complete: bool) -> list[Check]:
         return [
             check.replace(certificate=index)
             for index, facts in enumerate(path)
@@ -263,12 +263,20 @@ def verdict_of(question: Question, path: Path, index: int, complete: bool) -> tu
     return found
 
 
-def _both(first: Callable[..., Any], second: Callable[..., Any]) -> Callable[[Question, Path, bool], Findings]:
+def _and_single(
+    name: str, other: Callable[[Question, Path, bool], Findings], skips: bool = True
+) -> Callable[[Question, Path, bool], Findings]:
+    """What the octets of each certificate decide, and a rule that needs the path too.
+
+    Takes:    skips: whether nothing is checked where `other` has nothing to check.
+    """
+    of_each = _single(name)
+
     def find(question: Question, path: Path, complete: bool) -> Findings:
-        one, other = first(question, path, complete), second(question, path, complete)
-        lists = [found for found in (one, other) if not isinstance(found, str)]
-        failed = [check for found in lists for check in found]
-        return failed if failed or len(lists) == 2 or isinstance(one, list) else other
+        failed, found = of_each(question, path, complete), other(question, path, complete)
+        if isinstance(found, str):
+            return found if skips and not failed else failed
+        return [*failed, *found]
 
     return find
 
@@ -279,7 +287,7 @@ _DYNAMIC: Final = (_validity, _path_length, _legacy_hash, _name, _name_constrain
 TABLE: Final = (
     Rule("validity", "every certificate of the path is valid now", _validity),
     Rule("signature", "every certificate is signed by the one above it", _signature),
-    Rule("hash", "no signature uses a hash that can be forged", _both(_single("hash"), _legacy_hash)),
+    Rule("hash", "no signature uses a hash that can be forged", _and_single("hash", _legacy_hash, skips=False)),
     Rule("key_size", "every key is large enough and of a known kind", _single("key_size")),
     Rule("version", "every certificate has version 3", _single("version")),
     Rule("serial", "every serial number is positive and short", _single("serial")),
@@ -291,10 +299,12 @@ TABLE: Final = (
     Rule("extended_key_usage", "every certificate is for this purpose", _single("extended_key_usage")),
     Rule("netscape_cert_type", "no Netscape certificate type forbids the purpose", _single("netscape_cert_type")),
     Rule(
-        "name_constraints", "every name may stand below its CAs", _both(_single("name_constraints"), _name_constraints)
+        "name_constraints",
+        "every name may stand below its CAs",
+        _and_single("name_constraints", _name_constraints, skips=False),
     ),
-    Rule("policies", "the certificate policies suffice", _both(_single("policies"), _policies)),
-    Rule("name", "the certificate is for the name that was asked for", _both(_single("name"), _name)),
+    Rule("policies", "the certificate policies suffice", _and_single("policies", _policies)),
+    Rule("name", "the certificate is for the name that was asked for", _and_single("name", _name)),
 )
 
 

@@ -20,7 +20,7 @@ from typing import Final
 from tlscore.certs.revocation import names
 from tlscore.certs.revocation.crl import Crl
 from tlscore.certs.revocation.problems import Unreadable
-from tlscore.errors import ConfigError, escape
+from tlscore.errors import ConfigError, escape, visible
 
 Path = str | os.PathLike[str]
 
@@ -162,7 +162,7 @@ class CrlStore:
             try:
                 stamp = _stamp(path)
                 if known is None or known[0] != stamp:
-                    known = stamp, read_crls(_read(path), path)
+                    known = stamp, read_crls(_read(path), visible(path))
             except (OSError, Unreadable) as failure:
                 if strict and required:
                     raise _no_crl(path, failure) from None

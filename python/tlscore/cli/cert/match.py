@@ -20,7 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from tlscore.cli.cert import files
 
-    held = [(one.where, files.facts(one)) for one in files.certificates(arguments.certificate, "certificate")]
+    held = [
+        (one.where, files.facts(one))
+        for one in files.certificates(arguments.certificate, "certificate", arguments.password_file)
+    ]
     keys = [(where, _spki(key.public_key())) for where, key in _keys(arguments.key, arguments.password_file)]
     pairs = [(place, where) for place, facts in held for where, spki in keys if facts.spki == spki]
     if arguments.json:

@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tlscore.certs.loading.material import Placed
     from tlscore.certs.loading.notes import Note
     from tlscore.certs.summary import CertificateSummary
 
 HELP = "what a file holds: each certificate with names, key, dates and what peers may refuse, each CRL with its dates"
 
 _NAMES_SHOWN = 12
+_CRL_LABEL = "X509 CRL"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,15 +41,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _entries(path: str, password_file: str | None, now: datetime) -> list[dict[str, Any]]:
+    """What one file holds. It is read once: it may be a pipe."""
+    from tlscore.certs.loading import material, sniff
+    from tlscore.certs.reading import is_pem, read
+    from tlscore.cli.cert import files
+
+    source = read(path, "certificate")
+    if not is_pem(source):
+        blocks, lists = [], [(source.data, source.origin)] if sniff.kind_of(source.data) == "crl" else []
+    else:
+        blocks = sniff.pem_blocks(source)
+        lists = [(one.data, f"{source.origin}, PEM block {one.number}") for one in blocks if one.label == _CRL_LABEL]
+    others = {block.label for block in blocks}.intersection(sniff.CERTIFICATE_LABELS + sniff.PKCS7_LABELS)
+    held = [] if lists and not others else material.certificates(source, "certificate", files.secret(password_file))
+    return _certificates(path, held, now) + [
+        entry for data, origin in lists for entry in _lists(path, data, origin, now)
+    ]
+
+
+def _certificates(path: str, held: list[Placed], now: datetime) -> list[dict[str, Any]]:
     from tlscore.certs.loading import lint
-    from tlscore.certs.reading import read
     from tlscore.certs.summary import CertificateSummary
     from tlscore.cli.cert import files
 
-    if _holds_lists(read(path, "certificate").data):
-        return _lists(path, now)
     found = []
-    for placed in files.certificates(path, "certificate", password_file):
+    for placed in held:
         summary = CertificateSummary.of(files.facts(placed))
         notes = () if summary.is_ca else lint.lint((placed.value,), now)
         late = not summary.not_before <= now <= summary.not_after
@@ -84,22 +102,15 @@ def _left(one: CertificateSummary, now: datetime) -> str:
     return f"{days:.1f} days left" if days >= 0 else f"EXPIRED {-days:.1f} days ago"
 
 
-def _holds_lists(data: bytes) -> bool:
-    from tlscore.certs.loading import sniff
-
-    return b"-----BEGIN X509 CRL-----" in data or (b"-----BEGIN " not in data and sniff.kind_of(data) == "crl")
-
-
-def _lists(path: str, now: datetime) -> list[dict[str, Any]]:
-    from tlscore.certs.reading import read
+def _lists(path: str, data: bytes, origin: str, now: datetime) -> list[dict[str, Any]]:
     from tlscore.certs.revocation.crl_store import read_crls
     from tlscore.certs.revocation.problems import Unreadable
     from tlscore.errors import ConfigError, escape
 
     try:
-        lists = read_crls(read(path, "CRL").data, path)
+        lists = read_crls(data, origin)
     except Unreadable as damage:
-        raise ConfigError(f"{path}: {damage}", remedy="fetch the CRL again", code="TLS-CONFIG-CRL") from None
+        raise ConfigError(f"{origin}: {damage}", remedy="fetch the CRL again", code="TLS-CONFIG-CRL") from None
     found = []
     for crl in lists:
         parsed = crl.parsed
