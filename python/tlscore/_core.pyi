@@ -146,8 +146,9 @@ class RecordLayer:
 
         Takes:    timeout: as read_from.
         Gives:    octets of `data` whose records have left: all of them, but with timeout 0.
-        Raises:   WantWriteError: call again with the same data; TimeoutError: how much has left is not known;
-                  OSError of the system call; as write.
+        Raises:   WantWriteError: call again with the same data; UsageError where that call gives fewer octets, which
+                  leaves all as it is; TimeoutError: how much has left is not known; OSError of the system call; as
+                  write.
         Effects:  one call without the interpreter per 256 KiB.
         """
 
@@ -279,7 +280,7 @@ class RecordLayer:
         """Build (and for alert >= 0: send the alert, kill) the exception that Rust then raises. alert is -1 for misuse
         and for transport errors. Codes: bad_record_mac, record_overflow, unexpected_message, decode_error,
         illegal_parameter, internal_error, handshake_not_complete, forked, closed, truncated, limit, buffer_too_small,
-        want_read, want_write, timed_out.
+        want_read, want_write, bad_length, timed_out.
         """
 
 @final

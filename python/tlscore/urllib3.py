@@ -8,14 +8,16 @@ It touches what urllib3's own injection of pyOpenSSL touches, and `extract_from_
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import urllib3
 
     from tlscore.ssl import SSLContext
 
-_original: list[Any] = []
+_MODULES: Final = ("urllib3.util.ssl_", "urllib3.util")
+# What stood in each of the modules, where that was no class of the standard library's or ours.
+_foreign: dict[str, Any] = {}
 
 
 def pool_manager(context: SSLContext | None = None, **settings: Any) -> urllib3.PoolManager:
@@ -38,21 +40,29 @@ def inject_into_urllib3() -> None:
     Raises:   ImportError where urllib3 is not installed.
     Effects:  for pools whose contexts are made from now on, in the whole process. A second call does nothing.
     """
-    from tlscore.ssl import SSLContext
+    from tlscore.ssl import SSLContext, inject, stdlib
 
-    if not _original:
-        _original.append(_put(SSLContext))
+    for name in _MODULES:
+        module: Any = import_module(name)
+        if name not in inject.held:
+            if module.SSLContext not in (SSLContext, stdlib.Original):
+                _foreign[name] = module.SSLContext
+            inject.held.add(name)
+            module.SSLContext = SSLContext
 
 
 def extract_from_urllib3() -> None:
-    """Take back `inject_into_urllib3()`; pools that were made meanwhile keep their contexts."""
-    if _original:
-        _put(_original.pop())
+    """Take back `inject_into_urllib3()`; pools that were made meanwhile keep their contexts.
 
+    Effects:  urllib3 has again what it would have without it: the class of the module ssl, which is ours as long as
+              `tlscore.inject_into_ssl()` holds.
+    """
+    import ssl
 
-def _put(cls: Any) -> Any:
-    """Put a class into both places where urllib3 looks for one; gives the class that was there."""
-    inner: Any = import_module("urllib3.util.ssl_")
-    outer: Any = import_module("urllib3.util")
-    before, inner.SSLContext, outer.SSLContext = inner.SSLContext, cls, cls
-    return before
+    from tlscore.ssl import inject
+
+    for name in _MODULES:
+        if name in inject.held:
+            inject.held.discard(name)
+            module: Any = import_module(name)
+            module.SSLContext = _foreign.pop(name, ssl.SSLContext)

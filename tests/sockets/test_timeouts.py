@@ -76,6 +76,28 @@ def test_send_wants_write_and_loses_nothing_when_non_blocking(pair: Pair) -> Non
     assert bytes(received) == data
 
 
+def test_other_data_after_want_write_is_refused(pair: Pair) -> None:
+    client, server = pair()
+    client.setblocking(False)
+    sent = 0
+    with pytest.raises(WantWriteError):  # noqa: PT012
+        while True:
+            sent += client.send(b"A" * 16384)
+    received = bytearray(server.recv(1 << 20))
+    for call in (client.send, client.sendall):
+        with pytest.raises(errors.UsageError) as caught:
+            call(b"B" * 10)
+        assert caught.value.code == "TLS-BAD_LENGTH"
+        assert not isinstance(caught.value, WantWriteError)
+    client.setblocking(True)
+    thread = threading.Thread(target=lambda: (client.sendall(b"A" * 16384), client.sendall(b"B" * 10), client.close()))
+    thread.start()
+    while piece := server.recv(1 << 20):
+        received += piece
+    thread.join(10)
+    assert received == b"A" * (sent + 16384) + b"B" * 10
+
+
 def test_sendall_raises_when_non_blocking_and_full(pair: Pair) -> None:
     client, _ = pair()
     client.settimeout(0)

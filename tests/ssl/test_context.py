@@ -18,7 +18,9 @@ from tests.ssl.contexts import Files, connect, outcome
 from tests.support.peers import pump
 from tests.support.standing import carry
 from tlscore import ssl
+from tlscore.config import VerifyServer
 from tlscore.errors import CertificateRequired, TlsError
+from tlscore.ssl import building
 
 BOTH = (stdlib, ssl)
 PROTOCOLS = (stdlib.PROTOCOL_TLS_CLIENT, stdlib.PROTOCOL_TLS_SERVER)
@@ -440,11 +442,47 @@ def test_changed_setting_counts_for_the_next_connection_and_an_unchanged_one_cos
         first = following
 
 
+def test_configuration_that_was_overtaken_while_it_was_built_is_not_kept(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread adds trust and turns verification on while the first one builds without them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    build = building.client_config
+
+    def overtaken(*arguments: Any) -> Any:
+        made = build(*arguments)
+        monkeypatch.undo()
+        context.load_verify_locations(files.ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.check_hostname = True
+        return made
+
+    monkeypatch.setattr(building, "client_config", overtaken)
+    context._client_config()
+    assert isinstance(context._client_config().authentication, VerifyServer)
+    # Back to the settings of before: what was built then must not come back with the trust of then.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_OPTIONAL
+    assert context._client_config().authentication.trust is context._trust.store(False)
+
+
+def test_configurations_for_other_contexts_are_few(files: Files) -> None:
+    answering, first = files.server_context(), files.server_context()
+    for number in range(30):
+        first.maximum_version = ssl.TLSVersion.TLSv1_2 if number % 2 else ssl.TLSVersion.TLSv1_3
+        first.options = ssl.OP_ALL ^ (number << 12)
+        answering._server_config(first._fixed())
+    assert len(answering._built) <= 8
+    assert answering._server_config(first._fixed()) is answering._server_config(first._fixed())
+
+
 def test_options_reach_the_configuration(files: Files) -> None:
     client, server = files.client_context(), files.server_context()
     assert client._client_config().middlebox_compatibility
     assert client._client_config().require_renegotiation_info
-    assert server._server_config(ssl.CERT_NONE).prefer == "server"
+    assert server._server_config().prefer == "server"
     server.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     client.verify_flags, client.check_hostname = ssl.VERIFY_DEFAULT, False
     client.options = (client.options & ~ssl.OP_ENABLE_MIDDLEBOX_COMPAT) | ssl.OP_LEGACY_SERVER_CONNECT
@@ -452,7 +490,7 @@ def test_options_reach_the_configuration(files: Files) -> None:
         client.verify_mode = mode
         assert not client._client_config().middlebox_compatibility
         assert not client._client_config().require_renegotiation_info
-    assert server._server_config(ssl.CERT_NONE).prefer == "client"
+    assert server._server_config().prefer == "client"
 
 
 def test_application_protocols_are_agreed_or_left_out_as_in_the_standard_library(files: Files) -> None:

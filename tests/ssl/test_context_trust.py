@@ -14,11 +14,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.ssl.contexts import NAME, Files, connect
+from tests.ssl.pairs import Bios, InThread
 from tests.support.certificates import Authority, Issued, make_ca
 from tests.support.revocation import crl_pem, make_crl
+from tests.support.tools import require_tool
 from tlscore import ssl
 from tlscore.certs.paths.candidates import anchors_of
 from tlscore.errors import CertificateRevoked, CertificateUnknown, TlsError
@@ -339,3 +342,128 @@ def test_security_level_of_a_cipher_string_bounds_rsa_keys(files: Files) -> None
     assert context.security_level == 3
     with pytest.raises(TlsError, match="2048"):
         connect(context, server)
+
+
+@pytest.mark.parametrize("module", [ssl, stdlib], ids=["ours", "openssl"])
+def test_crl_that_is_rewritten_in_its_place_counts(files: Files, tmp_path: Path, module: Any) -> None:
+    """No name in the directory changes, so that its own stamp stays."""
+    directory = tmp_path / "anchors"
+    directory.mkdir()
+    for name, content in (("ca.pem", files.authority.pem), ("list.pem", crl_pem(make_crl(files.authority)))):
+        (directory / name).write_bytes(content)
+    link(directory)
+
+    def reached(context: Any) -> bool:
+        try:
+            return Bios(context, files.server_context(module)).shake_hands().client.version() is not None
+        except stdlib.SSLCertVerificationError as refused:
+            if "revoked" in refused.verify_message:
+                return False
+            raise
+
+    def checking() -> Any:
+        context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+        context.verify_flags |= stdlib.VERIFY_CRL_CHECK_LEAF
+        context.load_verify_locations(capath=directory)
+        return context
+
+    before = checking()
+    assert reached(before)
+    facts = directory.stat()
+    (directory / "list.pem").write_bytes(crl_pem(make_crl(files.authority, [files.server.certificate])))
+    os.utime(directory, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert not reached(checking())
+    if module is ssl:
+        assert not reached(before)
+
+
+def link(directory: Path) -> None:
+    """Give the certificate and the CRL the names under which OpenSSL looks for them."""
+    command = [require_tool("openssl"), "x509", "-hash", "-noout", "-in", str(directory / "ca.pem")]
+    number = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    (directory / f"{number}.0").symlink_to("ca.pem")
+    (directory / f"{number}.r0").symlink_to("list.pem")
+
+
+@pytest.mark.parametrize("identified", [True, False], ids=["key identifiers", "none"])
+def test_cross_certificate_named_as_its_issuer_is_no_anchor(files: Files, identified: bool) -> None:
+    """Another key of the same name signed it: it completes chains, and ends one only under PARTIAL_CHAIN."""
+    newer = files.authority.intermediate("shape CA")
+    cross = newer.certificate
+    assert cross.issuer == cross.subject
+    if not identified:
+        cross = without_identifiers(cross, files.authority)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf = Authority(cross, newer.key).issue(NAME)
+    server.load_cert_chain(*leaf.write(files.directory, "cross"))
+    pem = cross.public_bytes(Encoding.PEM).decode()
+    alone = client()
+    alone.load_verify_locations(cadata=pem)
+    with pytest.raises(TlsError, match="unknown_ca"):
+        connect(alone, server)
+    alone.verify_flags |= stdlib.VERIFY_X509_PARTIAL_CHAIN
+    assert connect(alone, server)[0].authenticated
+    together = client()
+    together.load_verify_locations(cadata=pem + files.authority.pem.decode())
+    assert connect(together, server)[0].authenticated
+
+
+def without_identifiers(cross: x509.Certificate, issuer: Authority) -> x509.Certificate:
+    builder = x509.CertificateBuilder().subject_name(cross.subject).issuer_name(cross.issuer)
+    builder = builder.public_key(cross.public_key()).serial_number(cross.serial_number)
+    builder = builder.not_valid_before(cross.not_valid_before_utc).not_valid_after(cross.not_valid_after_utc)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(issuer.key, hashes.SHA256())
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["sha256", "sha1"])
+@pytest.mark.parametrize("own", [True, False], ids=["own key", "another key"])
+def test_signature_decides_about_a_root_without_key_identifiers(files: Files, own: bool, old: bool) -> None:
+    authority, other = make_ca("old root", "rsa2048"), make_ca("old root", "rsa2048#1")
+    signer = authority if own else other
+    root = Authority(without_identifiers(authority.certificate, signer), authority.key)
+    if old:
+        root = Authority(signed_with_sha1(root.certificate, signer), authority.key)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*root.issue(NAME).write(files.directory, "old"))
+    context = client()
+    context.load_verify_locations(cadata=root.pem.decode())
+    if own:
+        assert connect(context, server)[0].authenticated
+    else:
+        with pytest.raises(TlsError, match="unknown_ca"):
+            connect(context, server)
+
+
+def signed_with_sha1(certificate: x509.Certificate, signer: Authority) -> x509.Certificate:
+    """The certificate as old tools signed it: sha1WithRSAEncryption in the place of sha256WithRSAEncryption."""
+    newer, older = bytes.fromhex("06092a864886f70d01010b"), bytes.fromhex("06092a864886f70d010105")
+    tbs = certificate.tbs_certificate_bytes
+    signature = signer.key.sign(tbs.replace(newer, older), PKCS1v15(), hashes.SHA1())
+    der = certificate.public_bytes(Encoding.DER).replace(certificate.signature, signature)
+    return x509.load_der_x509_certificate(der.replace(newer, older))
+
+
+def test_every_root_of_the_system_stays_an_anchor() -> None:
+    trust = ssl.create_default_context()._trust
+    roots = [one for one in trust.certificates if one.issuer == one.subject]
+    assert len(roots) > 10
+    assert set(roots) <= set(trust.store(False).certificates)
+
+
+@pytest.mark.parametrize("module", [ssl, stdlib], ids=["ours", "openssl"])
+def test_pipe_is_read_once_and_each_time_anew(files: Files, tmp_path: Path, module: Any) -> None:
+    context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for number, authority in enumerate((files.authority, make_ca("second CA")), 1):
+        writing = InThread(pipe.write_bytes, authority.pem)
+        context.load_verify_locations(pipe)
+        writing.result()
+        assert context.cert_store_stats()["x509"] == number
+    writing = InThread(pipe.write_bytes, b"nothing")
+    with pytest.raises(stdlib.SSLError, match="NO_CERTIFICATE_OR_CRL_FOUND"):
+        context.load_verify_locations(pipe)
+    writing.result()
+    with pytest.raises(IsADirectoryError):
+        context.load_verify_locations(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import ssl as stdlib
 import sys
 import types
@@ -14,6 +15,7 @@ import pytest
 import tlscore
 from tests.ssl.contexts import Files, connect
 from tlscore import ssl
+from tlscore import urllib3 as adapter
 from tlscore.errors import UsageError
 
 ORIGINAL = stdlib.SSLContext
@@ -111,3 +113,60 @@ def test_copy_that_a_library_made_at_its_import_follows(monkeypatch: pytest.Monk
     assert module.SSLContext is ssl.SSLContext  # type: ignore[attr-defined]
     tlscore.extract_from_ssl()
     assert module.SSLContext is ORIGINAL  # type: ignore[attr-defined]
+
+
+# -- with the adapter of urllib3 ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> list[types.ModuleType]:
+    """What urllib3 has copied from the module ssl, in both of its modules."""
+    modules = []
+    for name in ("urllib3.util.ssl_", "urllib3.util"):
+        module = types.ModuleType(name)
+        module.SSLContext = stdlib.SSLContext  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module)
+        modules.append(module)
+    return modules
+
+
+IN_SSL = (tlscore.inject_into_ssl, tlscore.extract_from_ssl)
+IN_URLLIB3 = (adapter.inject_into_urllib3, adapter.extract_from_urllib3)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([(0, 0), (0, 1), (1, 0), (1, 1)])))
+def test_both_injections_in_every_order(library: list[types.ModuleType], order: list[tuple[int, int]]) -> None:
+    """Each step in (whose, in or out): after each, urllib3 has ours exactly as long as one of the two holds."""
+    holds = [False, False]
+    for whose, step in [*order, (0, 1), (1, 1)]:
+        (IN_SSL, IN_URLLIB3)[whose][step]()
+        holds[whose] = step == 0
+        assert stdlib.SSLContext is (ssl.SSLContext if holds[0] else ORIGINAL)
+        expected = ssl.SSLContext if any(holds) else ORIGINAL
+        assert [module.SSLContext for module in library] == [expected, expected]
+
+
+def test_copies_that_were_made_under_the_injection_go_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    tlscore.inject_into_ssl()
+    modules = [types.ModuleType(name) for name in ("urllib3.util.ssl_", "urllib3.util")]
+    for module in modules:
+        module.SSLContext = stdlib.SSLContext  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    adapter.inject_into_urllib3()
+    adapter.extract_from_urllib3()
+    assert modules[0].SSLContext is ssl.SSLContext  # type: ignore[attr-defined]
+    tlscore.extract_from_ssl()
+    assert [module.SSLContext for module in modules] == [ORIGINAL, ORIGINAL]  # type: ignore[attr-defined]
+
+
+def test_class_of_another_library_in_urllib3_comes_back(library: list[types.ModuleType]) -> None:
+    class Foreign:
+        pass
+
+    library[0].SSLContext = Foreign  # type: ignore[attr-defined]
+    adapter.inject_into_urllib3()
+    adapter.inject_into_urllib3()
+    assert library[0].SSLContext is ssl.SSLContext  # type: ignore[attr-defined]
+    adapter.extract_from_urllib3()
+    assert library[0].SSLContext is Foreign  # type: ignore[attr-defined]
+    assert library[1].SSLContext is ORIGINAL  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.certificates import make_ca
-from tests.support.memory import REPOSITORY, environment, resident
+from tests.support.memory import REPOSITORY, environment, peak_resident, resident
 from tlscore import ClientConfig, Identity, ServerConfig, TrustStore, aio
 
 NAME = "server.test"
@@ -161,7 +161,7 @@ async def run(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         port = server.sockets[0].getsockname()[1]
         await follow(await start_clients(count, port, authority.write(folder)), server, found)
-    found["peak: resident"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    found["peak: resident"] = peak_resident()
     found["errors"] += refused
     server.close()
     await server.wait_closed()

@@ -135,3 +135,10 @@ def test_what_tls13_calls_a_certificate_is_none_here() -> None:
     newer: Any = w.Certificate(b"", (w.CertificateEntry(b"leaf", w.Extensions()),))
     with pytest.raises(errors.DecodeError):
         w.decode(w.encode(newer), OLD)
+
+
+def test_server_hello_without_extensions_ends_before_them() -> None:
+    """RFC 4366 2.2: an extended ServerHello answers an extended ClientHello alone; without one there is no block."""
+    hello = w.ServerHello12(0x0303, bytes(32), b"", 0x002F, 0, w.Extensions())
+    assert w.encode(hello)[4:] == b"\3\3" + bytes(32) + b"\0" + b"\0\x2f" + b"\0"
+    assert w.decode(w.encode(hello), ProtocolVersion.TLS12) == hello

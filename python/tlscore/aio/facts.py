@@ -117,7 +117,7 @@ class SslObjectView:
         return None
 
     def getpeercert(self, binary_form: bool = False) -> dict[str, Any] | bytes | None:
-        """The peer's certificate: DER, or the dict of the stdlib, which is empty where it was not verified.
+        """The peer's certificate: DER, or the dict of the stdlib, which is empty where no chain was verified.
 
         Raises:   ValueError before the handshake is complete.
         """
@@ -128,7 +128,8 @@ class SslObjectView:
             return None
         if binary_form:
             return chain[0]
-        if not self._connection.authenticated:
+        outcome = self._connection._outcome
+        if outcome is None or outcome.chain is None or not outcome.chain.path:
             return {}
         from tlscore.ssl.peercert import decode
 

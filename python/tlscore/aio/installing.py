@@ -19,6 +19,7 @@ from tlscore import errors
 from tlscore.aio.layered import LayeredTransport
 from tlscore.aio.opening import shaken
 from tlscore.aio.owned import SocketTransport, owns_descriptors
+from tlscore.aio.streams import check_upgrade, leftover_of
 from tlscore.aio.terms import Role, Terms, fits
 from tlscore.aio.transport import TlsTransport
 
@@ -200,6 +201,10 @@ def _start_tls(before: Any) -> Any:
                 server_hostname=server_hostname,
                 **options,
             )
+        reader = getattr(protocol, "_stream_reader", None)
+        if isinstance(reader, asyncio.StreamReader):
+            # The streams of asyncio keep their reader over the upgrade, and with it what was received before.
+            check_upgrade(leftover_of(reader))
         waiter = loop.create_future()
         terms = _terms(sslcontext, role, server_hostname, options)
         made = LayeredTransport(loop, transport, terms, protocol, waiter, announce=False)

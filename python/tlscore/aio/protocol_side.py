@@ -5,12 +5,19 @@ The lower half of `TlsTransport`. Of the lower ends and of the connection's end 
 
 import asyncio
 import logging
-from asyncio.transports import _FlowControlMixin
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from tlscore import errors
 from tlscore.aio.terms import Terms
+
+try:
+    from asyncio.transports import _FlowControlMixin
+except ImportError as missing:
+    raise ImportError(
+        "tlscore.aio is built on asyncio.transports._FlowControlMixin, which this version of Python does not have: "
+        "use a newer tlscore, or tlscore.wrap_client and wrap_server, which do not need asyncio"
+    ) from missing
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -130,8 +137,11 @@ class ProtocolSide(_FlowControlMixin, asyncio.Transport):
         """The buffer of the protocol above; None where it gave none, which ends the connection."""
         try:
             buffer: Buffer = self._protocol.get_buffer(-1)
-            if len(memoryview(buffer)) == 0:
+            view = memoryview(buffer)
+            if view.nbytes == 0:
                 raise RuntimeError("get_buffer() returned an empty buffer")
+            if view.readonly or not view.c_contiguous:
+                raise BufferError("get_buffer() returned a buffer that is read-only or not contiguous")
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:

@@ -131,6 +131,9 @@ class TlsServer(asyncio.AbstractServer):
 
     def _left(self, transport: TlsTransport) -> None:
         self._connections.discard(transport)
+        self._tell_empty()
+
+    def _tell_empty(self) -> None:
         if self._closed and not self._connections and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
@@ -151,6 +154,7 @@ class TlsServer(asyncio.AbstractServer):
         self._listening.clear()
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
+        self._tell_empty()
 
     def close_clients(self) -> None:
         """Close every connection in order."""

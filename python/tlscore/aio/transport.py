@@ -37,7 +37,7 @@ class TlsTransport(ProtocolSide):
     __slots__ = ("__weakref__", "_announced", "_factory", "_leave", "_settling", "_timer", "_view", "_waiter")
     # asyncio's own start_tls may stand on this transport, and its sendfile may write to it.
     _start_tls_compatible: ClassVar[bool] = True
-    _sendfile_compatible: ClassVar[Any] = asyncio.constants._SendfileMode.FALLBACK
+    _sendfile_compatible: ClassVar[Any] = getattr(getattr(asyncio.constants, "_SendfileMode", None), "FALLBACK", None)
 
     def __init__(
         self,
@@ -111,7 +111,12 @@ class TlsTransport(ProtocolSide):
         if terms_.awaited(self._connection) is None:
             return False
         if self._settling is None:
-            self._settling = self._loop.create_task(self._settle())
+            settling = self._loop.create_task(self._settle())
+            # An eager task may be done already, and has gone on with the handshake then.
+            if not settling.done():
+                self._settling = settling
+                if self._phase == CLOSED:
+                    settling.cancel()
         return True
 
     async def _settle(self) -> None:

@@ -21,9 +21,11 @@ RECORD_ERRORS: Final[dict[str, type[TlsError]]] = {
     "buffer_too_small": errors.BufferTooSmall,
     "want_read": errors.WantReadError,
     "want_write": errors.WantWriteError,
+    "bad_length": errors.UsageError,
     "timed_out": errors.OperationTimeout,
 }
 SSLV2_HELLO: Final = "TLS-SSLV2_HELLO"
+CODES: Final = {"bad_length": "TLS-BAD_LENGTH"}
 SECTIONS: Final = {
     "bad_record_mac": "RFC 9846 5.2",
     "record_overflow": "RFC 9846 5.2",
@@ -36,6 +38,7 @@ REMEDIES: Final = {
     "settle() while waiting is not None",
     "forked": "make the connection in the process that uses it",
     "closed": "this side has sent close_notify; open another connection to send more",
+    "bad_length": "after WantWriteError give the same data again, until the call takes it",
 }
 # How the record layer begins its account of octets that no TLS record starts with, and what helps.
 NO_TLS: Final = "are no TLS record"
@@ -67,7 +70,8 @@ def record_error(code: str, detail: str, role: str, eof_remedy: str) -> TlsError
         remedy = eof_remedy
     elif NO_TLS in detail:
         remedy = NO_TLS_REMEDIES[role]
-    return RECORD_ERRORS.get(code, errors.InternalError)(detail, remedy=remedy, section=SECTIONS.get(code, ""))
+    made = RECORD_ERRORS.get(code, errors.InternalError)
+    return made(detail, remedy=remedy, section=SECTIONS.get(code, ""), code=CODES.get(code))
 
 
 def eof_remedy(role: str, stage: int, complete: bool, awaits_verdict: bool) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tlscore.certs import names
     from tlscore.config import ClientConfig, ServerConfig
     from tlscore.ssl.context import SSLContext
+    from tlscore.ssl.stored import FixedSettings
 
 _CLIENT_HELLO: Final = HandshakeType.client_hello
 _SESSION_ID: Final = 4 + 2 + 32
@@ -45,19 +46,22 @@ _CHANGE_CIPHER_SPEC: Final = 0x0101
 
 
 class ShapeConnection(Connection):
-    """A connection that its context counts, and that remembers the suites which a client offered."""
+    """A connection that its context counts, and that remembers the suites which a client offered. `_fixed` are the
+    settings that stay whichever context answers."""
 
-    __slots__ = ("_context", "_offered")
+    __slots__ = ("_context", "_fixed", "_offered")
 
     def __init__(
         self,
         is_client: bool,
         config: ClientConfig | ServerConfig,
         context: SSLContext,
+        fixed: FixedSettings,
         name: names.ServerName | None = None,
         reference: names.ServerName | None = None,
     ) -> None:
         self._context = context
+        self._fixed = fixed
         self._offered = b""
         context._counts["connect" if is_client else "accept"] += 1
         super().__init__(is_client, config, name, reference)
@@ -75,7 +79,7 @@ class ShapeConnection(Connection):
         super()._on_post_handshake(message)
         state = self._state
         declined = isinstance(state, ExpectLateFinished) and isinstance(state.peer, NoClientCertificate)
-        if declined and self._context.verify_mode == ssl.CERT_REQUIRED:
+        if declined and self._fixed.verify_mode == ssl.CERT_REQUIRED:
             refusal = CertificateRequired("the client sent no certificate when it was asked after the handshake")
             self._die(refusal)
             raise refusal
@@ -91,13 +95,14 @@ class ShapeConnection(Connection):
 class WatchedConnection(ShapeConnection):
     """A connection whose messages callbacks of the context see."""
 
-    __slots__ = ("_failure", "_owner", "_stand_in", "_tell")
+    __slots__ = ("_failure", "_made", "_owner", "_stand_in", "_tell")
 
     def __init__(
         self,
         is_client: bool,
         config: ClientConfig | ServerConfig,
         context: SSLContext,
+        fixed: FixedSettings,
         name: names.ServerName | None = None,
         reference: names.ServerName | None = None,
         *,
@@ -108,7 +113,8 @@ class WatchedConnection(ShapeConnection):
         self._owner: Callable[[], object | None] = weakref.ref(self._stand_in if owner is None else owner)
         self._tell: Any = context._message_callback
         self._failure: BaseException | None = None
-        super().__init__(is_client, config, context, name, reference)
+        self._made: Any = config
+        super().__init__(is_client, config, context, fixed, name, reference)
 
     # -- what passes ---------------------------------------------------------------------------------------------------
 
@@ -199,13 +205,13 @@ class WatchedConnection(ShapeConnection):
         """The state with the plan that answers a ClientHello: that of the context which the callback chooses."""
         hello = decode(message, ProtocolVersion.TLS13)
         assert isinstance(hello, ClientHello)
-        chosen, mode = self._chosen(hello), self._context.verify_mode
-        # As in OpenSSL, the verify_mode stays that of the context that the connection was made from.
-        config = state.plan.config if chosen is self._context else chosen._server_config(mode)
+        chosen = self._chosen(hello)
+        # As in OpenSSL, what decides who is let in stays that of the context that the connection was made from.
+        config = self._made if chosen is self._context else chosen._server_config(self._fixed)
         late = config.client_auth == "post_handshake"
         if late and select_version(hello, config.versions) == ProtocolVersion.TLS12:
             # Nothing can be asked after a handshake of TLS 1.2: it asks at once.
-            config = chosen._server_config(mode, late=False)
+            config = chosen._server_config(self._fixed, late=False)
         return state if config is state.plan.config else state.replace(plan=server_plan(config))
 
     def _chosen(self, hello: ClientHello) -> SSLContext:

@@ -21,7 +21,7 @@ from tlscore.config import VerifyServer
 from tlscore.errors import ConfigError
 from tlscore.ssl import building, offers, own_chain, stdlib
 from tlscore.ssl.connections import ShapeConnection, WatchedConnection
-from tlscore.ssl.stored import StoredSettings
+from tlscore.ssl.stored import FixedSettings, StoredSettings
 from tlscore.ssl.trust import Trust, der_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,13 @@ _COUNTS: Final = (
     "timeouts",
     "cache_full",
 )
+# Configurations that a context keeps: one of each role, and those under the settings of contexts it answers for.
+_KEPT: Final = 8
 _NO_PSK: Final = "external pre-shared keys are not implemented: authenticate both ends with certificates"
+_NO_CLIENT_NAME: Final = (
+    "server_hostname can only be specified in client mode under check_hostname: a server that expects a client of a "
+    "certain name compares getpeercert() after the handshake"
+)
 
 
 class SSLContext(StoredSettings):
@@ -66,8 +72,8 @@ class SSLContext(StoredSettings):
     # What @SECLEVEL of a cipher string asked for.
     _level: int | None
     _counts: dict[str, int]
-    # The configuration of each role with the settings that it was built from; `_revision` counts changes of those here.
-    _built: dict[str, tuple[tuple[Any, ...], ClientConfig | ServerConfig]]
+    # Configurations with the settings that they were built from; `_revision` counts changes of those here.
+    _built: dict[tuple[Any, ...], tuple[tuple[Any, ...], ClientConfig | ServerConfig]]
     _revision: int
 
     def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> SSLContext:
@@ -155,53 +161,73 @@ class SSLContext(StoredSettings):
         return BioEngine(self, incoming, outgoing, server_side, server_hostname, owner)
 
     def _new_connection(
-        self, server_side: bool, server_hostname: str | bytes | None, owner: object | None = None
+        self,
+        server_side: bool,
+        server_hostname: str | bytes | None,
+        owner: object | None = None,
+        fixed: FixedSettings | None = None,
     ) -> Connection:
         """A connection with the settings of this moment, for whoever moves its octets.
 
-        Takes:    owner: what callbacks get as the socket or object of the connection; held weakly.
+        Takes:    owner: what callbacks get as the socket or object of the connection; held weakly. fixed: of the
+                  context in whose place this one answers.
         Raises:   ValueError, ssl.SSLError: what the standard library raises for a role, a name or settings that cannot
                   be.
         """
         if server_side:
             if self.protocol == ssl.PROTOCOL_TLS_CLIENT:
                 stdlib.refuse_connection(self, server_side)
-            server = self._server_config(self.verify_mode)
+            fixed = self._fixed() if fixed is None else fixed
+            if fixed.check_hostname and server_hostname is not None:
+                raise ValueError(_NO_CLIENT_NAME)
+            server = self._server_config(fixed)
             mixed = server.client_auth == "post_handshake" and len(server.versions) > 1
             if self.sni_callback is None and self._message_callback is None and not mixed:
-                return ShapeConnection(False, server, self)
-            return WatchedConnection(False, server, self, owner=owner)
+                return ShapeConnection(False, server, self, fixed)
+            return WatchedConnection(False, server, self, fixed, owner=owner)
         if self.protocol == ssl.PROTOCOL_TLS_SERVER:
             stdlib.refuse_connection(self, server_side)
         name = _server_name(server_hostname)
-        if name is None and self.check_hostname:
+        fixed = self._fixed()
+        if name is None and fixed.check_hostname:
             raise ValueError("check_hostname requires server_hostname")
-        client = self._client_config()
+        client = self._client_config(fixed)
         reference = name if isinstance(client.authentication, VerifyServer) else None
         if self._message_callback is None:
-            return ShapeConnection(True, client, self, name, reference)
-        return WatchedConnection(True, client, self, name, reference, owner=owner)
+            return ShapeConnection(True, client, self, fixed, name, reference)
+        return WatchedConnection(True, client, self, fixed, name, reference, owner=owner)
 
-    def _client_config(self) -> ClientConfig:
+    def _client_config(self, fixed: FixedSettings | None = None) -> ClientConfig:
         """The client's configuration, built again where a setting has changed."""
-        return cast("ClientConfig", self._kept("client", partial(building.client_config, self)))
+        fixed = self._fixed() if fixed is None else fixed
+        return cast("ClientConfig", self._kept(("client", fixed), partial(building.client_config, self, fixed)))
 
-    def _server_config(self, verify_mode: int, late: bool = True) -> ServerConfig:
-        """The server's configuration under a verify_mode, its own or that of the context that it answers for.
+    def _server_config(self, fixed: FixedSettings | None = None, late: bool = True) -> ServerConfig:
+        """The server's configuration, built again where a setting has changed.
 
-        Takes:    late: as in building.server_config.
+        Takes:    fixed: of the context in whose place this one answers; its own where there is none. late: as in
+                  building.server_config.
         """
-        build = partial(building.server_config, self, verify_mode, late)
-        return cast("ServerConfig", self._kept(f"server {verify_mode} {late}", build))
+        fixed = self._fixed() if fixed is None else fixed
+        build = partial(building.server_config, self, fixed, late)
+        return cast("ServerConfig", self._kept(("server", late, fixed), build))
 
-    def _kept(self, role: str, build: Callable[[], ClientConfig | ServerConfig]) -> ClientConfig | ServerConfig:
-        settings = self._settings()
-        known = self._built.get(role)
+    def _kept(
+        self, key: tuple[Any, ...], build: Callable[[], ClientConfig | ServerConfig]
+    ) -> ClientConfig | ServerConfig:
+        settings, known = self._settings(), self._built.pop(key, None)
         if known is None or known[0] != settings:
             try:
-                known = self._built[role] = (settings, build())
+                known = (settings, build())
             except ConfigError as refused:
                 raise stdlib.refused_here(refused) from None
+            if self._settings() != settings:
+                # Another thread has changed something meanwhile: good for this connection, and for no other.
+                return known[1]
+        # The last one used stands last.
+        self._built[key] = known
+        for old in list(self._built)[:-_KEPT]:
+            self._built.pop(old, None)
         return known[1]
 
     def _settings(self) -> tuple[Any, ...]:
@@ -271,7 +297,7 @@ class SSLContext(StoredSettings):
 
     def get_ciphers(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The suites in effect, best first, as the standard library describes them."""
-        return offers.described(building.suites_of(self))
+        return offers.described(building.suites_of(self, self._fixed()))
 
     def set_groups(self, groups: str, /) -> None:
         """Agree keys in these groups: an OpenSSL group list. Raises ssl.SSLError for a name that nobody knows."""
@@ -328,6 +354,9 @@ def _server_name(name: str | bytes | None) -> ServerName | None:
     if name is None:
         return None
     text = name.decode("ascii") if isinstance(name, bytes) else name
+    if not text.isascii():
+        # As the standard library encodes it, whichever way the name came: one name must not be verified as two.
+        text = text.encode("idna").decode("ascii")
     if "\0" in text:
         raise TypeError("argument must be encoded string without null bytes, not str")
     if not text or text.startswith("."):

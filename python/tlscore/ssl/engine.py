@@ -8,7 +8,7 @@ weakly, so that a socket goes with its last reference and never waits for the ga
 import ssl
 import weakref
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from tlscore import errors
 from tlscore.iana import CipherSuite, ProtocolVersion
@@ -20,7 +20,9 @@ from tlscore.suites import suite
 if TYPE_CHECKING:
     from tlscore.certs.verify import ChainVerified
     from tlscore.connection import Connection
+    from tlscore.ssl.connections import ShapeConnection
     from tlscore.ssl.context import SSLContext
+    from tlscore.ssl.stored import FixedSettings
 
 Cipher = tuple[str, str, int]
 
@@ -50,8 +52,10 @@ class Engine:
         self._context = context
         self.connection = self._connect(context, owner)
 
-    def _connect(self, context: "SSLContext", owner: object | None) -> "Connection":
-        connection = context._new_connection(self.server_side, self.server_hostname, owner)
+    def _connect(
+        self, context: "SSLContext", owner: object | None, fixed: "FixedSettings | None" = None
+    ) -> "Connection":
+        connection = context._new_connection(self.server_side, self.server_hostname, owner, fixed)
         # Programs find what they can read by `select`, and trust the octets of their buffers that no call has counted.
         connection._set_frugal(True)
         return connection
@@ -74,12 +78,17 @@ class Engine:
     @context.setter
     def context(self, value: "SSLContext") -> None:
         """Answer with another context: at once where nothing has been said yet, and from an sni_callback for this
-        handshake."""
+        handshake. What decides who is let in stays that of the first context, as in OpenSSL."""
         if not hasattr(value, "_new_connection"):
             raise TypeError("The value must be a SSLContext")
         self._context = value
         if self.server_side and not self._started:
-            self.connection = self._connect(value, self.owner)
+            self.connection = self._connect(value, self.owner, self._spoken._fixed)
+
+    @property
+    def _spoken(self) -> "ShapeConnection":
+        """The connection, as contexts make it."""
+        return cast("ShapeConnection", self.connection)
 
     # -- sessions ------------------------------------------------------------------------------------------------------
 
@@ -140,8 +149,8 @@ class Engine:
         outcome = self.connection._outcome
         if not self.server_side or outcome is None:
             return None
-        offered: bytes = self.connection._offered  # type: ignore[attr-defined]
-        usable = self._context._server_config(self._context.verify_mode).suites
+        offered = self._spoken._offered
+        usable = self._context._server_config(self._spoken._fixed).suites
         codes = [offered[at] << 8 | offered[at + 1] for at in range(0, len(offered), 2)]
         shared = [code for code in codes if code in usable]
         return [cipher_of(code) for code in shared]
@@ -227,6 +236,10 @@ class Engine:
     # -- errors --------------------------------------------------------------------------------------------------------
 
     def _raise(self, error: BaseException, operation: str = "read") -> NoReturn:
+        if error is self.connection.error:
+            # The connection keeps it, and its frames the connection: without them that goes with its last reference.
+            error.__traceback__ = None
+        # Without a name in this frame either: the exception would keep itself.
         raise as_stdlib(error, operation=operation, server_hostname=self.server_hostname) from None
 
 

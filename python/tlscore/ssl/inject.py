@@ -22,8 +22,10 @@ from tlscore.ssl.context import SSLContext
 _lock = Lock()
 _properties: Final[dict[str, Any]] = {}
 _NAMES: Final = ("options", "verify_flags", "verify_mode", "minimum_version", "maximum_version", "_msg_callback")
-# Modules that copy the class when they are imported, and make contexts from the copy.
-_COPIES: Final = ("urllib3.util.ssl_",)
+# Modules that copy the class when they are imported, and make contexts from the copy; `held` are those in which an
+# adapter keeps ours whatever happens here.
+_COPIES: Final = ("urllib3.util.ssl_", "urllib3.util")
+held: Final[set[str]] = set()
 
 
 def inject_into_ssl() -> None:
@@ -63,7 +65,7 @@ def _put(cls: Any) -> None:
     setattr(ssl, "SSLContext", cls)  # noqa: B010  # mypy rightly refuses the assignment
     for name in _COPIES:
         module = sys.modules.get(name)
-        if module is not None and getattr(module, "SSLContext", None) is before:
+        if name not in held and module is not None and getattr(module, "SSLContext", None) is before:
             setattr(module, "SSLContext", cls)  # noqa: B010
 
 

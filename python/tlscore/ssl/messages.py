@@ -6,9 +6,15 @@ import ssl
 from typing import Any, Final
 
 _TYPES: Any = ssl
-_CONTENT: Final = _TYPES._TLSContentType
-_ALERTS: Final = _TYPES._TLSAlertType
-_MESSAGES: Final = _TYPES._TLSMessageType
+try:
+    _CONTENT: Final = _TYPES._TLSContentType
+    _ALERTS: Final = _TYPES._TLSAlertType
+    _MESSAGES: Final = _TYPES._TLSMessageType
+except AttributeError as missing:
+    raise ImportError(
+        f"the module ssl has no {missing.name}: another library stands in its place. Import tlscore.ssl before that "
+        "library patches it, or keep that library's own TLS"
+    ) from None
 _KINDS: Final = {int(_CONTENT.ALERT): _ALERTS, int(_CONTENT.HEADER): _CONTENT}
 
 

@@ -4,9 +4,9 @@ The shell is the standard library's own class; the calls that move octets are th
 instance, so that no frame of the shell stands between.
 """
 
-import ssl
 from typing import TYPE_CHECKING, Any
 
+from tlscore.ssl import stdlib
 from tlscore.ssl.bio_engine import BioEngine
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from tlscore.ssl.context import SSLContext
 else:
-    # By its module: others put their own under its name.
-    Original = next(cls for cls in ssl.SSLObject.__mro__ if cls.__module__ == "ssl")
+    Original = stdlib.original("SSLObject")
 
 
 class SSLObject(Original):

@@ -13,6 +13,7 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from tlscore.ssl import stdlib
 from tlscore.ssl.engine import BINDINGS
 from tlscore.ssl.socket_engine import SocketEngine
 
@@ -23,13 +24,7 @@ if TYPE_CHECKING:
 
     from tlscore.ssl.context import SSLContext
 else:
-    # By its module: others, and inject_into_ssl, put their own under its name.
-    Original = next((cls for cls in ssl.SSLSocket.__mro__ if cls.__module__ == "ssl"), None)
-    if Original is None:
-        raise ImportError(
-            f"ssl.SSLSocket was replaced by {ssl.SSLSocket.__module__}.SSLSocket, which is no socket of the standard "
-            "library: tlscore.ssl cannot stand on it. Do not patch the module ssl, or keep that library's own TLS"
-        )
+    Original = stdlib.original("SSLSocket")
 
 _Plain: Final = socket.socket
 _EARLY_DATA: Final = "Closed before TLS handshake with data in recv buffer."

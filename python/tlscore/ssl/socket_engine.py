@@ -13,6 +13,7 @@ import socket
 import ssl
 import weakref
 from contextlib import suppress
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -33,7 +34,7 @@ _DRAIN: Final = 1 << 20
 class SocketEngine(Engine):
     """A connection over a stream socket, which is held weakly."""
 
-    __slots__ = ("_in_use", "_orphan", "_pid", "_ready", "_socket")
+    __slots__ = ("_in_use", "_orphan", "_parted", "_pid", "_ready", "_shaking", "_socket")
 
     def __init__(
         self,
@@ -47,6 +48,9 @@ class SocketEngine(Engine):
         self._ready = False
         self._in_use: list[None] = []
         self._orphan: int | None = None
+        self._parted = False
+        # One thread runs the handshake, whichever call comes first; a callback within it may call again.
+        self._shaking = RLock()
         self._pid = os.getpid()
         super().__init__(context, server_side, server_hostname, owner)
 
@@ -132,9 +136,21 @@ class SocketEngine(Engine):
                 self._release()
 
     def _handshake(self, sock: socket.socket) -> None:
+        if self._parted:
+            raise _closed()
+        left = _Deadline(sock.gettimeout())
+        seconds = left()
+        if not self._shaking.acquire(timeout=-1 if seconds is None else seconds):
+            raise errors.OperationTimeout if seconds else errors.WantReadError
+        try:
+            if not self._ready:
+                self._shake_hands(sock, left)
+        finally:
+            self._shaking.release()
+
+    def _shake_hands(self, sock: socket.socket, left: "_Deadline") -> None:
         self._started = True
-        connection, left = self.connection, _Deadline(sock.gettimeout())
-        fd = sock.fileno()
+        connection, fd = self.connection, sock.fileno()
         while True:
             if connection.error is not None:
                 raise connection.error
@@ -144,7 +160,7 @@ class SocketEngine(Engine):
                 break
             if not connection.fill_from(fd, left()):
                 connection.eof()
-        self._ready = True
+        self._ready = not self._parted
 
     def shutdown(self) -> Any:
         """Say close_notify, wait for that of the peer, and give the socket back, ready for plain octets.
@@ -157,9 +173,11 @@ class SocketEngine(Engine):
         connection, left = self.connection, _Deadline(sock.gettimeout())
         if not self._ready and not connection.handshake_complete:
             raise ssl_error("SHUTDOWN_WHILE_IN_INIT")
-        fd = sock.fileno()
         self._in_use.append(None)
         try:
+            if self._parted:
+                raise _closed()
+            fd = sock.fileno()
             connection.close()
             connection.flush_to(fd, left())
             while True:
@@ -198,6 +216,9 @@ class SocketEngine(Engine):
         Where another call still uses the descriptor, that call is woken and closes it.
         """
         self.half_close(sock)
+        # From here on whoever comes is turned away, by `_handshake`: it must not find the descriptor under a new owner.
+        # Calls enter themselves first and look then, so that they are either seen here or see this.
+        self._parted, self._ready = True, False
         if not self._in_use:
             # A child of the process that spoke has the same socket: what is in it belongs to the parent.
             if self._started and self._pid == os.getpid():
@@ -238,7 +259,7 @@ class SocketEngine(Engine):
             raise want_read() from None
         sock = self._socket()
         if self._orphan is not None or sock is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+            raise _closed() from None
         if isinstance(error, OSError) and not isinstance(error, errors.TlsError):
             if operation == "read" or not getattr(error, "from_stream", False):
                 raise error
@@ -278,6 +299,10 @@ class _Deadline:
         if left <= 0:
             raise errors.OperationTimeout
         return left
+
+
+def _closed() -> OSError:
+    return OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 def _gone() -> ssl.SSLError:

@@ -18,9 +18,24 @@ from tlscore.ssl.errors import annotate, ssl_error
 
 _BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)-----END \1-----", re.DOTALL)
 
-# The class as the standard library defined it, and the part of it that OpenSSL is behind.
-Original: Any = next(cls for cls in ssl.SSLContext.__mro__ if cls.__module__ == "ssl")
-Core: Any = next(cls for cls in Original.__mro__ if cls.__module__ == "_ssl")
+
+def original(name: str) -> Any:
+    """A class as the standard library defined it. Raises ImportError where another library hides it."""
+    found: Any = getattr(ssl, name)
+    for cls in getattr(found, "__mro__", ()):
+        if cls.__module__ == "ssl":
+            return cls
+    raise ImportError(
+        f"ssl.{name} was replaced by {getattr(found, '__module__', None)}.{name}, which is no {name} of the standard "
+        "library: tlscore.ssl cannot stand on it. Do not patch the module ssl, or keep that library's own TLS"
+    )
+
+
+# The context's class, and the part of it that OpenSSL is behind.
+Original: Any = original("SSLContext")
+Core: Any = next((cls for cls in Original.__mro__ if cls.__module__ == "_ssl"), None)
+if Core is None:
+    raise ImportError("ssl.SSLContext is not the one of CPython: tlscore.ssl stands on what CPython has below it")
 
 
 def scratch(server_side: bool = False) -> Any:

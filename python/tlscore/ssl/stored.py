@@ -7,7 +7,7 @@ change: they would call themselves for ever. These go to the hidden context with
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tlscore.ssl import key_log, messages, stdlib
 
@@ -17,22 +17,26 @@ else:
     Original = stdlib.Original
 
 _Core: Any = stdlib.Core
-# What the hidden context stores and a configuration depends on.
-_READS: Final = tuple(
-    [
-        _Core.__dict__[name].__get__
-        for name in (
-            "options",
-            "verify_flags",
-            "verify_mode",
-            "minimum_version",
-            "maximum_version",
-            "check_hostname",
-            "post_handshake_auth",
-            "_host_flags",
-        )
-    ]
-)
+
+
+class FixedSettings(NamedTuple):
+    """The settings that a connection keeps from the context that it was made from: as in OpenSSL, a context that takes
+    over later, from an sni_callback or by assignment, brings its identity, its trust and its offers, and none of these.
+    """
+
+    options: int
+    verify_flags: int
+    verify_mode: int
+    minimum_version: int
+    maximum_version: int
+    check_hostname: bool
+    post_handshake_auth: bool
+    protocol: int
+    groups: tuple[int, ...]
+    key_shares: tuple[int, ...]
+
+
+_FIXED: Final = tuple([_Core.__dict__[name].__get__ for name in FixedSettings._fields[:8]])
 
 _TOO_OLD: Final = (
     ssl.TLSVersion.SSLv3,
@@ -47,10 +51,16 @@ class StoredSettings(Original):
 
     _key_log: str | None
     _message_callback: Any
+    _groups: tuple[int, ...]
+    _key_shares: tuple[int, ...]
+
+    def _fixed(self) -> FixedSettings:
+        """What a connection that is made now keeps."""
+        return FixedSettings._make([*[read(self) for read in _FIXED], self._groups, self._key_shares])
 
     def _stored(self) -> tuple[Any, ...]:
         """The stored settings that a configuration depends on."""
-        return (self._key_log, *[read(self) for read in _READS])
+        return (self._key_log, _Core._host_flags.__get__(self), *self._fixed())
 
     @property
     def options(self) -> ssl.Options:

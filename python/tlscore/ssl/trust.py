@@ -17,9 +17,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import sha256
 from stat import S_ISREG
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlscore.certs import trust_sources
@@ -41,24 +46,30 @@ _NOBODY: Final = bytes(32)
 
 class Loaded:
     """The content of one source: certificates and CRLs. `anchors` and `helped` are its two readings: all certificates
-    as anchors, and the self-issued ones with the others as helpers. They carry what verification prepares for them."""
+    as anchors, and the self-signed ones with the others as helpers. They carry what verification prepares for them."""
 
-    __slots__ = ("_authorities", "anchors", "certificates", "crls", "helped")
+    __slots__ = ("_authorities", "_helped", "anchors", "certificates", "crls")
 
     def __init__(self, certificates: Iterable[x509.Certificate], crls: tuple[bytes, ...] = ()) -> None:
         self.certificates = tuple(dict.fromkeys(certificates))
         self.crls = tuple(dict.fromkeys(crls))
         self._authorities: frozenset[x509.Certificate] | None = None
         self.anchors = trust_sources.Anchors(self.certificates)
-        self.helped = _split(self.certificates) or self.anchors
+        self._helped: trust_sources.Anchors | None = None
 
     @classmethod
     def of(cls, anchors: trust_sources.Anchors) -> Loaded:
         """What another room has parsed already."""
         made = cls(())
         made.certificates, made.anchors = anchors.certificates, anchors
-        made.helped = _split(anchors.certificates) or anchors
         return made
+
+    @property
+    def helped(self) -> trust_sources.Anchors:
+        """The self-signed certificates as anchors, and the others as helpers."""
+        if self._helped is None:
+            self._helped = _split(self.certificates) or self.anchors
+        return self._helped
 
     @property
     def authorities(self) -> frozenset[x509.Certificate]:
@@ -71,19 +82,53 @@ class Loaded:
 
 
 def _split(certificates: tuple[x509.Certificate, ...]) -> trust_sources.Anchors | None:
-    """The self-issued certificates as anchors, the others as helpers; None where all are self-issued."""
-    own = tuple([one for one in certificates if _self_issued(one)])
+    """The self-signed certificates as anchors, the others as helpers; None where all are self-signed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        own = tuple([one for one in certificates if _self_signed(one)])
     if len(own) == len(certificates):
         return None
     helpers = tuple([one for one in certificates if one not in own])
     return trust_sources.Anchors(own, frozenset() if own else frozenset((_NOBODY,)), helpers)
 
 
-def _self_issued(certificate: x509.Certificate) -> bool:
+def _self_signed(certificate: x509.Certificate) -> bool:
+    """Whether a certificate is signed with its own key. Its issuer's name alone would also fit a cross certificate that
+    another key of the same name signed, which is no anchor: so the two key identifiers decide, as in OpenSSL, and where
+    one of them is missing the signature."""
     try:
-        return certificate.issuer == certificate.subject
+        if certificate.issuer != certificate.subject:
+            return False
+        own, issuer = _key_identifiers(certificate)
+        if own is not None and issuer is not None:
+            return own == issuer
+        return _own_key_verifies(certificate)
     except PARSE_ERRORS:
         return False
+
+
+def _key_identifiers(certificate: x509.Certificate) -> tuple[bytes | None, bytes | None]:
+    """Of the key in a certificate, and of the key that signed it."""
+    extensions = certificate.extensions
+    own: Any = _value(extensions, x509.SubjectKeyIdentifier)
+    issuer: Any = _value(extensions, x509.AuthorityKeyIdentifier)
+    return own.digest if own is not None else None, issuer.key_identifier if issuer is not None else None
+
+
+def _own_key_verifies(certificate: x509.Certificate) -> bool:
+    try:
+        key, hashed = certificate.public_key(), certificate.signature_hash_algorithm
+        if isinstance(key, RSAPublicKey) and isinstance(hashed, (MD5, SHA1)):
+            # Nothing else verifies old roots any more, and nobody trusts a root for its signature.
+            key.verify(certificate.signature, certificate.tbs_certificate_bytes, PKCS1v15(), hashed)
+        else:
+            certificate.verify_directly_issued_by(certificate)
+    except InvalidSignature:
+        return False
+    except PARSE_ERRORS:
+        # What cannot be verified at all: its name counts, as everywhere with OpenSSL.
+        return True
+    return True
 
 
 class Trust:
@@ -107,7 +152,8 @@ class Trust:
         if cafile is not None:
             path = os.fsdecode(os.fspath(cafile)) if isinstance(cafile, (str, bytes, os.PathLike)) else ""
             stamp = trust_sources.file_stamp(path)
-            found.append(_shared(("file", path, stamp), None, cafile=cafile))
+            stream = len(stamp) > 1 and not os.path.isfile(path)
+            found.append(_of_stream(path) if stream else _shared(("file", path, stamp), None, cafile=cafile))
         if not found or capath is not None:
             stdlib.checked_locations(None, capath, None)
         self._loaded += found
@@ -170,11 +216,11 @@ class Trust:
 
     @property
     def stamp(self) -> tuple[object, ...]:
-        """Differs when a directory has changed."""
-        return tuple([trust_sources.file_stamp(one) for one in self._directories])
+        """Differs when a directory has changed, or one of its files."""
+        return tuple([_directory_stamp(one) for one in self._directories])
 
     def store(self, partial_chain: bool) -> TrustStore:
-        """The anchors: of everything that was loaded, or of its self-issued certificates with the others as helpers."""
+        """The anchors: of everything that was loaded, or of its self-signed certificates with the others as helpers."""
         stamp = self.stamp
         known = self._stores.get(partial_chain)
         if known is None or known[0] != stamp:
@@ -191,7 +237,7 @@ class Trust:
 
     def _from_directories(self) -> list[Loaded]:
         return [
-            _remember(("directory", path, trust_sources.file_stamp(path)), partial(_of_directory, path))
+            _remember(("directory", path, _directory_stamp(path)), partial(_of_directory, path))
             for path in dict.fromkeys(self._directories)
         ]
 
@@ -219,6 +265,31 @@ def _shared(key: tuple[object, ...], octets: bytes | None, **location: Any) -> L
             return _parsed(file.read())
 
     return _remember(key, load)
+
+
+def _of_stream(path: str) -> Loaded:
+    """The content of a pipe, which can be read once, and may be another the next time."""
+    try:
+        with open(path, "rb") as stream:
+            octets = stream.read()
+    except OSError:
+        # A directory, or what may not be read.
+        stdlib.checked_locations(path, None, None)
+        raise
+    with NamedTemporaryFile() as copy:
+        copy.write(octets)
+        copy.flush()
+        stdlib.checked_locations(copy.name, None, None)
+    return _parsed(octets)
+
+
+def _directory_stamp(path: str) -> tuple[object, ...]:
+    """Changes with the names in a directory and with what stands behind each of them."""
+    try:
+        names = sorted(os.listdir(path))
+    except OSError:
+        return ()
+    return tuple([(name, trust_sources.file_stamp(os.path.join(path, name))) for name in names])
 
 
 def _remember(key: tuple[object, ...], load: Callable[[], Loaded]) -> Loaded:
@@ -319,7 +390,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
             return False
         if constraints is not None:
             return bool(constraints.ca)
-        return (certificate.version is x509.Version.v1 and _self_issued(certificate)) or usage is not None
+        return (certificate.version is x509.Version.v1 and _self_signed(certificate)) or usage is not None
     except PARSE_ERRORS:
         return False
 

@@ -175,9 +175,13 @@ class extension_block(Codec):
         return decode
 
     def encoder(self, site: Site) -> Encode:
-        minimum = self.minimum
+        minimum, omits = self.minimum, self.message == SH12
 
         def encode(value: Extensions, out: bytearray) -> None:
+            if omits and not len(value):
+                # RFC 4366 2.2: "the extended server hello message is only sent in response to an extended client hello
+                # message": clients that sent no extensions may know of none, and an empty block is one octet too many.
+                return
             start = len(out)
             for extension in value:
                 out += extension.code.to_bytes(2, "big")

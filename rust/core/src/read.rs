@@ -344,7 +344,18 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
     }
 
     /// Open records until something stops it; application data goes to `destination`.
+    ///
+    /// # Errors
+    /// What is wrong with a record or message; from then on always the same, and nothing more is opened.
     pub fn pull(&mut self, destination: &mut Destination<'_>) -> Result<Item, Error> {
+        let pulled = self.pull_once(destination);
+        if let Err(error) = &pulled {
+            self.failed.get_or_insert_with(|| error.clone());
+        }
+        pulled
+    }
+
+    fn pull_once(&mut self, destination: &mut Destination<'_>) -> Result<Item, Error> {
         loop {
             if let Some(item) = self.stopped(destination)? {
                 return Ok(item);
@@ -388,8 +399,8 @@ impl<W: AsRef<[u8]>> ReadHalf<W> {
         if self.failed.is_some() && destination.filled() > 0 {
             return Ok(Some(Item::Data(destination.filled())));
         }
-        if let Some(error) = self.failed.take() {
-            return Err(error);
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
         if destination.filled() > 0
             && (destination.room() == 0 || self.alert.is_some() || !self.joiner.is_empty() || self.closed)

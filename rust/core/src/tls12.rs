@@ -26,12 +26,12 @@ pub fn prf(hash: HashAlgorithm, secret: &[u8], label: &[u8], seeds: &[&[u8]], ou
         return prf_md5_sha1(secret, label, &seeds.concat(), out);
     }
     let seed: Vec<u8> = [label].iter().chain(seeds).flat_map(|part| part.iter().copied()).collect();
-    let mut link = hmac(hash, secret, &seed);
+    let mut link = Zeroizing::new(hmac(hash, secret, &seed));
     for chunk in out.chunks_mut(hash.output_len()) {
-        let input = Zeroizing::new([link.as_ref(), &seed].concat());
-        let block = hmac(hash, secret, &input);
-        chunk.copy_from_slice(&block.as_ref()[..chunk.len()]);
-        link = hmac(hash, secret, link.as_ref());
+        let input = Zeroizing::new([(*link).as_ref(), &seed].concat());
+        let block = Zeroizing::new(hmac(hash, secret, &input));
+        chunk.copy_from_slice(&(*block).as_ref()[..chunk.len()]);
+        *link = hmac(hash, secret, (*link).as_ref());
     }
 }
 

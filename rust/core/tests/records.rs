@@ -442,6 +442,23 @@ fn what_was_opened_before_a_bad_record_is_delivered_first() {
     assert_eq!(read.pull(&mut Destination::new(&mut memory)).expect_err("bad").code, Code::BadRecordMac);
 }
 
+/// A caller that goes on after an error gets the same error, and nothing that stands behind the record.
+#[test]
+fn an_error_is_the_end_of_reading() {
+    for first in [[23, 3, 3, 0, 20].as_slice(), &[22, 3, 3, 0, 20], &[20, 3, 3, 0, 20]] {
+        let (mut write, mut read, ..) = halves(Suite::Aes128GcmSha256);
+        read.source.feed(&[first, &[0; 20]].concat());
+        let error = read.pull(&mut Destination::none()).expect_err("forged");
+        read.source.clear();
+        write.seal(b"honest").expect("open");
+        read.source.feed(&wire(&mut write));
+        let mut memory = [MaybeUninit::new(0_u8); 100];
+        for _ in 0..3 {
+            assert_eq!(read.pull(&mut Destination::new(&mut memory)), Err(error.clone()), "{first:?}");
+        }
+    }
+}
+
 #[test]
 fn a_tidy_destination_keeps_what_lies_behind_the_content() {
     for suite in Suite::ALL {

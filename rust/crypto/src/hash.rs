@@ -3,12 +3,13 @@
 //! A [`HashContext`] is AWS-LC's plain context struct by value: no allocation, a clone is a copy of about 200 octets (but for
 //! the pair of TLS 1.0).
 //! That makes [`HashContext::peek`] (the transcript hash in the middle of a handshake) cheap. Inputs of transcripts are
-//! public, so contexts and digests are not wiped.
+//! public, so contexts and digests do not wipe themselves.
 
 use core::mem::MaybeUninit;
 use core::ptr::{null_mut, NonNull};
 
 use aws_lc_sys as lc;
+use zeroize::Zeroize;
 
 use crate::secret::MAX_SECRET_LEN;
 use crate::CryptoError;
@@ -46,7 +47,7 @@ impl HashAlgorithm {
     }
 }
 
-/// The output of a hash or of HMAC: a public value.
+/// The output of a hash or of HMAC: a public value, but for a step of a key derivation, which is wiped by whoever takes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Digest {
     octets: [u8; MAX_SECRET_LEN],
@@ -56,6 +57,12 @@ pub struct Digest {
 impl Digest {
     fn zeros(algorithm: HashAlgorithm) -> Self {
         Self { octets: [0; MAX_SECRET_LEN], len: algorithm.output_len() }
+    }
+}
+
+impl Zeroize for Digest {
+    fn zeroize(&mut self) {
+        self.octets.zeroize();
     }
 }
 

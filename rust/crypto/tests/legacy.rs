@@ -133,6 +133,21 @@ fn test_noise_of_any_length_is_refused() {
     }
 }
 
+/// The MAC covers the length of the content in two octets: what does not fit is refused, not cut.
+#[test]
+fn test_a_record_longer_than_its_length_field_is_refused() {
+    let mut data = TestData(9);
+    for parameters in all_parameters() {
+        let (_, mut opener) = pair(parameters, &mut data);
+        for octets in [65_536 + 128, 131_072] {
+            let mut plain = Buffer::new();
+            let opened = opener.open(&header(parameters), &data.octets(octets), &mut plain);
+            assert_eq!(opened.err(), Some(CryptoError), "{parameters:?} {octets}");
+            assert!(plain.is_empty());
+        }
+    }
+}
+
 #[test]
 fn test_keys_and_rooms_of_other_lengths_are_refused() {
     let parameters = LegacyParameters {

@@ -275,8 +275,8 @@ impl RecordLayer {
     ///
     /// Takes:    timeout: as read_from.
     /// Gives:    octets of `data` whose records have left: all of them, but with timeout 0.
-    /// Raises:   WantWriteError: call again with the same data; TimeoutError: how much has left is not known;
-    ///           OSError of the system call; as write.
+    /// Raises:   WantWriteError: call again with the same data; UsageError where that call gives fewer octets, which
+    ///           leaves all as it is; TimeoutError: how much has left is not known; OSError of the system call; as write.
     /// Effects:  one call without the interpreter per 256 KiB.
     #[pyo3(signature = (fd, data, timeout, /))]
     fn send_to(slf: &Bound<'_, Self>, fd: i32, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
@@ -285,10 +285,18 @@ impl RecordLayer {
         let mut view = View::empty();
         let octets = view.readable(data)?;
         let wait = Wait::new(timeout)?;
+        let owed = Self::writing(slf, |writer: &mut Writer| Ok(writer.owed))?;
+        if octets.len() < owed {
+            // What was refused is sealed already and counts as these octets: fewer cannot be the same ones, and would never leave.
+            let detail = format!(
+                "{owed} octets were refused by an earlier call and are sealed, and this call gives {} in their place",
+                octets.len()
+            );
+            return Err(Self::misuse(slf, "bad_length", &detail));
+        }
         Self::flush(slf, fd, &wait)?;
-        let owed = Self::writing(slf, |writer: &mut Writer| Ok(std::mem::take(&mut writer.owed)))?;
         if owed > 0 {
-            return Ok(owed.min(octets.len()));
+            return Self::writing(slf, |writer: &mut Writer| Ok(std::mem::take(&mut writer.owed)));
         }
         let mut done = 0;
         while done < octets.len() {

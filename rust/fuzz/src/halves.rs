@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tlscore_core::protection::Protection;
 use tlscore_core::read::Destination;
 use tlscore_core::schedule::ApplicationSchedule;
+use tlscore_core::tls12::{Keys12, Terms12, TLS12};
 use tlscore_core::{
     Code, EarlySchedule, Epoch, Item, MainSecret12, ReadHalf, Side, Signals, Suite, Suite12, Transcript, WriteHalf,
 };
@@ -47,23 +48,23 @@ fn shared() -> &'static SharedSecret {
     })
 }
 
-fn keys12(suite: Suite12) -> tlscore_core::tls12::Keys12 {
-    MainSecret12::derive(suite, shared(), [1; 32], [2; 32], Some(&[3; 32])).keys().expect("keys")
+/// The keys of TLS 1.2 for what `side` sends.
+fn keys12(suite: Suite12, side: Side) -> Keys12 {
+    let terms = Terms12::new(suite, TLS12, false).expect("they go together");
+    let (client, server) = MainSecret12::derive(terms, shared(), [1; 32], [2; 32], Some(&[3; 32])).keys();
+    if side == Side::Client {
+        client
+    } else {
+        server
+    }
 }
 
-/// Protection of what `side` sends.
+/// Protection of what `side` sends, for sealing it.
 #[must_use]
 pub fn protection(keys: Keys, side: Side) -> Protection {
     match keys {
         Keys::New(suite) => Protection::new(schedule(suite).take_traffic(side).expect("once")).expect("keys"),
-        Keys::Old(suite) => {
-            let made = keys12(suite);
-            if side == Side::Client {
-                made.client
-            } else {
-                made.server
-            }
-        }
+        Keys::Old(suite) => keys12(suite, side).for_sealing().expect("keys"),
     }
 }
 
@@ -92,8 +93,9 @@ pub fn reader(keys: Keys, side: Side, signals: &Arc<Signals>) -> Reader {
         Keys::New(suite) => read
             .install(Epoch::Application, schedule(suite).take_traffic(side.peer()).expect("once"))
             .expect("a boundary"),
-        Keys::Old(_) => {
-            read.expect_change_cipher_spec12(protection(keys, side.peer())).expect("the first keys");
+        Keys::Old(suite) => {
+            let keys = keys12(suite, side.peer()).for_opening().expect("keys");
+            read.expect_change_cipher_spec12(keys).expect("the first keys");
             read.source.feed(&[20, 3, 3, 0, 1, 1]);
             assert_eq!(read.pull(&mut Destination::none()), Ok(Item::NeedMore));
         }

@@ -34,8 +34,12 @@ pub(super) fn equal(a: usize, b: usize) -> u8 {
     ((a ^ b).wrapping_sub(1) as isize >> (isize::BITS - 1)) as u8
 }
 
-/// Length of the content, or `None` where MAC or padding is wrong. `plain` has more octets than a MAC.
+/// Length of the content, or `None` where MAC or padding is wrong. `plain` has more octets than a MAC; its length is public.
 pub(super) fn verify(mac: &SecretLengthMac, header: &PseudoHeader, plain: &[u8]) -> Option<usize> {
+    // The MAC covers the length in two octets. No record is that long: it is refused before.
+    if plain.len() > usize::from(u16::MAX) {
+        return None;
+    }
     let tag = mac.output_len();
     let most = plain.len() - tag;
     let (padding, mut good) = padding_of(plain, tag);
@@ -71,12 +75,13 @@ fn padding_of(plain: &[u8], tag: usize) -> (usize, u8) {
 fn tag_mask(window: &[u8], expected: &[u8], offset: usize) -> u8 {
     // The expected octets are moved to their place by shifts of 1, 2, 4 … 256, each of which happens or does not.
     let (mut placed, mut cover) = (Zeroizing::new([0_u8; WINDOW]), [0_u8; WINDOW]);
+    let mut before = Zeroizing::new([0_u8; WINDOW]);
     placed[..expected.len()].copy_from_slice(expected);
     cover[..expected.len()].fill(0xff);
     for bit in 0..=LONGEST_PADDING.ilog2() {
         let moves = black_box(0_u8.wrapping_sub((offset >> bit & 1) as u8));
-        shift(&mut placed, 1 << bit, moves);
-        shift(&mut cover, 1 << bit, moves);
+        shift(&mut placed, &mut before, 1 << bit, moves);
+        shift(&mut cover, &mut before, 1 << bit, moves);
     }
     let mut wrong = 0;
     for ((octet, expected), counts) in window.iter().zip(placed.iter()).zip(cover) {
@@ -85,15 +90,16 @@ fn tag_mask(window: &[u8], expected: &[u8], offset: usize) -> u8 {
     black_box(equal(usize::from(wrong), 0))
 }
 
-/// Move all octets up by `distance` where `moves` is all ones; where it is zero, do the same work for nothing.
+/// Move all octets up by `distance` where `moves` is all ones; where it is zero, do the same work for nothing. `before` is room for a
+/// copy, which the caller wipes.
 #[inline(always)]
-fn shift(octets: &mut [u8; WINDOW], distance: usize, moves: u8) {
-    let before = *octets;
+fn shift(octets: &mut [u8; WINDOW], before: &mut [u8; WINDOW], distance: usize, moves: u8) {
+    *before = *octets;
     let (low, high) = octets.split_at_mut(distance);
     for octet in low {
         *octet &= !moves;
     }
-    for (octet, from) in high.iter_mut().zip(before) {
+    for (octet, from) in high.iter_mut().zip(before.iter()) {
         *octet = from & moves | *octet & !moves;
     }
 }
