@@ -195,8 +195,18 @@ class Config(Record, kw_only=True):
         if self.legacy is not None or "legacy" in changes:
             # The tier names versions and suites, and what follows from them.
             renewed = "legacy" in changes or "policy" in changes
-            kept |= dict.fromkeys(("versions", "suites", "key_shares", *(("groups", "schemes") if renewed else ())))
+            followed = [field for field in ("groups", "schemes") if renewed and self._follows(field)]
+            kept |= dict.fromkeys(("versions", "suites", "key_shares", *followed))
         return type(self)(**{**kept, **changes})
+
+    def _follows(self, field: str) -> bool:
+        """Whether a list is what the policy, or the tier, gives where none is named."""
+        own: tuple[int, ...] = getattr(self, field)
+        if self.legacy is None:
+            return own == version_lists.fitting(field, getattr(self.policy, field), self.versions)
+        from tlscore import legacy
+
+        return own == legacy.usual_lists(self.legacy, self.policy)[field]
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.identities:

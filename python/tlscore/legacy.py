@@ -306,6 +306,11 @@ def policy_values(given: dict[str, Any], policy: Policy) -> dict[str, Any]:
     }
 
 
+def usual_lists(tier: Legacy, policy: Policy) -> dict[str, tuple[int, ...]]:
+    """The groups and schemes of the tier where none are given."""
+    return {"groups": _groups(None, policy, tier.parts()), "schemes": _schemes(None, policy, tier)}
+
+
 def _groups(value: object, policy: Policy, parts: tuple[Suite, ...]) -> tuple[int, ...]:
     """Curves and finite fields, as far as the suites use them."""
     uses = {one.key_exchange for one in parts}
@@ -346,6 +351,14 @@ def admit(values: dict[str, Any], owner: str) -> None:
             f"Legacy.suites names {anonymous[0]}, with which nobody is authenticated, and this {owner} says whom to "
             "expect",
             remedy=f"leave the anonymous suites out, or use {owner}.encryption_only(danger.accept_any_peer)",
+            code="TLS-CONFIG-CONTRADICTION",
+        )
+    if anonymous and values.get("client_auth", "none") != "none":
+        raise ConfigError(
+            f"Legacy.suites names {anonymous[0]}, with which nobody is authenticated, and clients are asked for a "
+            "certificate",
+            remedy='leave the anonymous suites out, or client_auth="none"',
+            section="RFC 5246 7.4.4",
             code="TLS-CONFIG-CONTRADICTION",
         )
     if tier.accept_sslv2_hello and owner == "ClientConfig":

@@ -380,3 +380,33 @@ def mutual(made: Legacy, **settings: Any) -> ClientConfig:
 
 def serving(made: Legacy, **settings: Any) -> ServerConfig:
     return quiet(ServerConfig.simple, identity(), legacy=made, **settings)
+
+
+@pytest.mark.parametrize("client_auth", ["required", "optional"])
+def test_anonymous_suites_and_clients_that_are_asked_contradict_each_other(client_auth: str) -> None:
+    """RFC 5246 7.4.4: an anonymous server asks nobody: it would let in clients that must show who they are."""
+    mixed = tier(suites=(*legacy.ANONYMOUS_SUITES, *legacy.RSA_SUITES))
+    with pytest.raises(ConfigError, match="clients are asked for a certificate"):
+        quiet(
+            ServerConfig.mutual,
+            identity("rsa2048"),
+            client_trust=standing.trust(),
+            client_auth=client_auth,
+            unauthenticated=danger.accept_any_peer,
+            legacy=mixed,
+        )
+
+
+def test_lists_that_were_set_by_hand_outlive_a_renewed_tier() -> None:
+    """Whoever renews the last day must not get more groups and schemes than before."""
+    groups, schemes = ("secp384r1", "ffdhe4096"), ("ecdsa_secp384r1_sha384",)
+    first = tier(versions="1.2", suites=(*legacy.DEFAULT_SUITES, *legacy.DHE_SUITES))
+    config = quiet(ClientConfig.simple, standing.trust(), legacy=first, groups=groups, schemes=schemes)
+    renewed = quiet(config.replace, legacy=first.replace(expires=date(2999, 1, 1)))
+    assert (renewed.groups, renewed.schemes) == (config.groups, config.schemes)
+    again = quiet(config.replace, policy=policies.HARDENED)
+    assert (again.groups, again.schemes) == (config.groups, config.schemes)
+    usual = quiet(ClientConfig.simple, standing.trust(), legacy=first)
+    shorter = quiet(usual.replace, legacy=tier(versions="1.2", suites=legacy.DEFAULT_SUITES))
+    assert NamedGroup.ffdhe2048 in usual.groups
+    assert NamedGroup.ffdhe2048 not in shorter.groups

@@ -445,6 +445,24 @@ def test_anonymous_suites(version: str, name: str) -> None:
     exchange(*ends, octets=100)
 
 
+def test_resolver_sees_a_hello_that_has_anonymous_suites_alone() -> None:
+    """It is called for each ClientHello, and may refuse it."""
+    asked = []
+
+    def resolver(hello: Any) -> None:
+        asked.append(hello)
+        raise errors.AccessDenied("not this client")
+
+    only = tier(versions="1.1", suites=legacy.ANONYMOUS_SUITES[-1:])
+    ends = (
+        quiet(ClientConfig.encryption_only, danger.accept_any_peer, legacy=only).connection(NAME),
+        quiet(ServerConfig.encryption_only, danger.accept_any_peer, legacy=only, resolver=resolver).connection(),
+    )
+    with pytest.raises(errors.AccessDenied):
+        pump(*ends)
+    assert len(asked) == 1
+
+
 def test_encryption_only_with_a_certificate_that_nobody_verifies() -> None:
     only = tier(versions="1.1", suites=("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",))
     ends = (

@@ -462,3 +462,13 @@ def test_extension_that_may_not_stand_there_is_refused() -> None:
     raw.send(raw.hello_message(SupportedGroups((29,))))
     error = failure(end.receive, raw.wire())
     assert type(error) in (errors.IllegalParameter, errors.UnsupportedExtension)
+
+
+@pytest.mark.parametrize("offered", ["ffdhe4096", "ffdhe8192"])
+def test_finite_field_that_was_not_offered_is_refused(offered: str) -> None:
+    """A client that lists a longer group alone does not go down to 2048 bits."""
+    end, raw = fresh(DHE_CBC, groups=("x25519", offered))
+    raw.hello().certificate()
+    raw.key_exchange(field=(_core.DheShare.generate(NamedGroup.ffdhe2048).p, b"\x02"))
+    found = refuses(end, raw, errors.InsufficientSecurity)
+    assert "ffdhe2048, which we did not offer" in found.cause

@@ -22,7 +22,7 @@ from tlscore.handshake.key_exchange12 import Role, Transcript12
 from tlscore.handshake.legacy_plans import may_encrypt
 from tlscore.handshake.proofs import Anonymous, SignatureVerified
 from tlscore.iana import NamedGroup, ProtocolVersion
-from tlscore.legacy import SHA1_SCHEMES
+from tlscore.legacy import FINITE_FIELDS, SHA1_SCHEMES
 from tlscore.pending import at_once
 from tlscore.record import Record
 from tlscore.version_lists import CURVES
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 TLS12 = ProtocolVersion.TLS12
 Share = KeyShare | DheShare | RsaDecryptor
+
+# RFC 7919 A: each is named after the bits of its prime.
+_FIELD_BITS = dict(zip(FINITE_FIELDS, (2048, 3072, 4096, 6144, 8192), strict=True))
 
 
 class LegacyTranscript(Transcript12):
@@ -157,7 +160,9 @@ def verify_signature(
     """
     if version == TLS12:
         message = decode_struct(Signed12, body)
-        if message.algorithm not in SHA1_SCHEMES or message.algorithm not in offered:
+        if message.algorithm not in offered or message.algorithm not in old.sha1_scheme(
+            chain.key_kind, chain.signature_schemes
+        ):
             return exchange.verify_signature12(chain, message.algorithm, message.signature, content, offered, where)
         scheme, signature = message.algorithm, message.signature
     else:
@@ -184,7 +189,7 @@ def respond(params: ServerEcdhParams | ServerDhParams, groups: Sequence[int]) ->
         except ValueError as failure:
             raise _bad_point("server", failure) from None
         return ClientShare(params.named_curve, _client_message(ClientEcdhPublic(public)), shared)
-    _check_field(params)
+    _check_field(params, groups)
     try:
         group, public, shared = DheShare.respond(params.dh_p, params.dh_g, params.dh_public)
     except ValueError as failure:
@@ -194,9 +199,9 @@ def respond(params: ServerEcdhParams | ServerDhParams, groups: Sequence[int]) ->
     return ClientShare(group, _client_message(ClientDhPublic(public)), shared)
 
 
-def _check_field(params: ServerDhParams) -> None:
+def _check_field(params: ServerDhParams, groups: Sequence[int]) -> None:
     try:
-        dhe_group(params.dh_p, params.dh_g)
+        code, name, bits = dhe_group(params.dh_p, params.dh_g)
     except ValueError as unknown:
         # RFC 7919 3: "The client MAY decide to continue the connection if the selected group is acceptable under local
         # policy, or it MAY decide to terminate the connection with a fatal insufficient_security(71) alert." Whether an
@@ -207,6 +212,15 @@ def _check_field(params: ServerDhParams) -> None:
             section="RFC 7919 3",
             code="TLS-WEAK_GROUP",
         ) from None
+    # Groups of RFC 3526 have no code to be offered by; those that are longer than the shortest one offered are as good.
+    shortest = min([_FIELD_BITS[group] for group in groups if group in _FIELD_BITS], default=0)
+    if code not in groups if code else bits < shortest:
+        raise InsufficientSecurity(
+            f"the server's finite-field group is {name}, which we did not offer",
+            remedy=f"let the server use one of our groups, or add {name} to groups",
+            section="RFC 7919 3",
+            code="TLS-WEAK_GROUP",
+        )
 
 
 def _client_message(structure: EncryptedPremaster | ClientDhPublic | ClientEcdhPublic) -> bytes:

@@ -79,7 +79,8 @@ def select(plan: LegacyServerPlan, offer: Offer12, version: int, hello: ClientHe
     ours, theirs = tuple(plan.parts), offer.suites
     first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
     common = [plan.parts[code] for code in first if code in second and code in plan.parts]
-    usable = [one for one in common if one.usable_in(version)]
+    # Clients that are asked who they are get no suite with which nobody says it.
+    usable = [one for one in common if one.usable_in(version) and not (plan.asks and one.authentication == "anon")]
     if not usable:
         raise HandshakeFailure(
             f"no common cipher suite for {version_name(version)}: the client offers {listed_suites(theirs)}; "
@@ -89,7 +90,7 @@ def select(plan: LegacyServerPlan, offer: Offer12, version: int, hello: ClientHe
             code="TLS-NO_COMMON_SUITE",
         )
     alpn = select_alpn(config, plan.alpn, offer)
-    named = any(one.authentication != "anon" for one in usable)
+    named = config.resolver is not None or any(one.authentication != "anon" for one in usable)
     candidates = at_once(candidates_for(config, offer, hello, raw, tls12=True)) if named else ()
     sealed_first = EncryptThenMac in hello.extensions
     for suite in usable:
