@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from tests.support import standing
 from tests.support.certificates import make_key
@@ -13,7 +16,8 @@ from tests.support.peers import failure
 from tests.support.peers_legacy import RSA_CBC, TLS11, TLS12, RawLegacyServer
 from tests.support.standing import NAME
 from tlscore import ClientConfig, _core, danger, errors
-from tlscore.iana import NamedGroup
+from tlscore.handshake.legacy_exchange import verify_signature
+from tlscore.iana import NamedGroup, SignatureScheme
 from tlscore.version_settings import version_code
 from tlscore.wire import (
     EncryptThenMac,
@@ -472,3 +476,20 @@ def test_finite_field_that_was_not_offered_is_refused(offered: str) -> None:
     raw.key_exchange(field=(_core.DheShare.generate(NamedGroup.ffdhe2048).p, b"\x02"))
     found = refuses(end, raw, errors.InsufficientSecurity)
     assert "ffdhe2048, which we did not offer" in found.cause
+
+
+def test_sha1_signature_must_fit_the_key() -> None:
+    """RFC 5246 7.4.3: a key that is for RSASSA-PSS alone makes no PKCS #1 signature, with SHA-1 allowed or not."""
+    key = make_key("rsa2048")
+    content = b"what is signed"
+    only = (SignatureScheme.rsa_pss_pss_sha256,)
+    chain: Any = SimpleNamespace(
+        public_key=key.public_key(), key_kind="RSA", signature_schemes=only, signature_schemes12=only
+    )
+    signature = key.sign(content, padding.PKCS1v15(), hashes.SHA1())
+    scheme = SignatureScheme.rsa_pkcs1_sha1
+    body = scheme.to_bytes(2, "big") + len(signature).to_bytes(2, "big") + signature
+    with pytest.raises(errors.IllegalParameter):
+        verify_signature(chain, TLS12, body, content, (scheme,), "ServerKeyExchange")
+    chain.signature_schemes = (SignatureScheme.rsa_pss_rsae_sha256,)
+    assert verify_signature(chain, TLS12, body, content, (scheme,), "ServerKeyExchange").scheme == scheme

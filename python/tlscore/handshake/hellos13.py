@@ -17,7 +17,7 @@ from tlscore.errors import IllegalParameter
 from tlscore.handshake import cookie as cookies
 from tlscore.handshake.cookie import Retry
 from tlscore.handshake.machine import Awaiting, resumption, transition
-from tlscore.handshake.negotiation import Offer, Selection, check_offer, require_tls13, select_version
+from tlscore.handshake.negotiation import Offer, Selection, check_offer
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.selections import selected
@@ -36,6 +36,7 @@ from tlscore.handshake.server13 import (
     change_cipher_spec,
     send_server_flight,
 )
+from tlscore.handshake.version_choice import require_tls13, select_version
 from tlscore.iana import NamedGroup, ProtocolVersion
 from tlscore.pending import Pending
 from tlscore.wire import (

@@ -15,12 +15,11 @@ from tlscore.handshake.negotiation import (
     listed,
     listed_suites,
     prefer,
-    refuse_fallback,
-    refused_versions,
     select_alpn,
     unwanted_sha1,
 )
 from tlscore.handshake.negotiation12 import Offer12
+from tlscore.handshake.version_choice import refuse_fallback, refused_versions
 from tlscore.iana import NamedGroup
 from tlscore.legacy import FINITE_FIELDS, SHA1_SCHEMES
 from tlscore.pending import at_once

@@ -24,10 +24,10 @@ from tlscore.errors import (
 )
 from tlscore.handshake.hellos13 import ExpectClientHello, ExpectSecondClientHello
 from tlscore.handshake.machine import State
-from tlscore.handshake.negotiation import select_version
 from tlscore.handshake.plans import server_plan
 from tlscore.handshake.post_handshake import ExpectLateFinished
 from tlscore.handshake.proofs import NoClientCertificate
+from tlscore.handshake.version_choice import select_version
 from tlscore.iana import AlertDescription, ContentType, HandshakeType, ProtocolVersion
 from tlscore.wire import ClientHello, ServerName, decode
 
