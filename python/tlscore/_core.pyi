@@ -285,10 +285,18 @@ class RecordLayer:
 
 @final
 class Transcript:
-    """Hash of the handshake messages in order; holds the raw first messages until the hash is known."""
+    """Hash of the handshake messages in order; holds the raw first messages until the hash is known.
 
-    def __new__(cls) -> Self: ...
-    def add(self, message: Buffer, /) -> None: ...
+    With `keep`, the messages themselves too: the client of TLS 1.2 signs them, not their hash (RFC 5246 7.4.8).
+    """
+
+    def __new__(cls, keep: bool = False, /) -> Self: ...
+    def add(self, messages: Buffer, /) -> None:
+        """Enter whole messages, one or more."""
+    def take_messages(self, /) -> bytes:
+        """All messages so far, one behind the other. Once: they are not kept longer. RuntimeError where none are."""
+    def forget_messages(self, /) -> None:
+        """Keep the messages no longer, where they are kept."""
     def select_hash(self, suite: int, version: int = 0x0303, /) -> None:
         """The hash of the suite; before TLS 1.2 it is MD5 and SHA-1 side by side (36 octets), whatever the suite."""
     def digest(self, /) -> bytes: ...

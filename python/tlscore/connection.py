@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, cast
 
 from tlscore import errors, trace
 from tlscore.errors import TlsError
-from tlscore.events import AlertReceived, Event, HandshakeCompleted, KeyUpdated, PeerClosed
+from tlscore.events import AlertReceived, Event, KeyUpdated, PeerClosed
 from tlscore.handshake import client_end13, machine  # noqa: F401  # fills its part of the table
 from tlscore.handshake.alerts12 import is_warning
-from tlscore.handshake.facts import suite_name
+from tlscore.handshake.facts import completion
 from tlscore.handshake.machine import Closed, State
+from tlscore.handshake.outcome import Agreement
 from tlscore.handshake.output import Output, keep_event
 from tlscore.handshake.post_handshake import (
     ExpectLateCertificateVerify,
@@ -68,7 +69,7 @@ class Connection(SettledHandshake):
         """
         self._is_client = is_client
         self._config = config
-        self._events: list[Event] = []
+        self._events: list[Event | Agreement] = []
         self._trace: bytearray | bytes = bytearray()
         self._error: TlsError | None = None
         self._diagnostic: str | None = None
@@ -103,9 +104,11 @@ class Connection(SettledHandshake):
         if self.handshake_complete:
             self._poll()
             self._note_key_updates()
-        happened, events = [], self._events
+        happened: list[Event] = []
+        events = self._events
         while events:
-            happened.append(events.pop(0))
+            event = events.pop(0)
+            happened.append(completion(event) if isinstance(event, Agreement) else event)
         return happened
 
     def eof(self) -> None:
@@ -357,10 +360,8 @@ class Connection(SettledHandshake):
             # abort() by another thread came first.
             self._check()
             return
-        chain, alpn = outcome.chain, outcome.alpn
-        suite, group = suite_name(outcome.suite), self.group or ""
-        authenticated = chain is not None and chain.authenticated
-        keep_event(self._events, HandshakeCompleted(str(self.version), suite, group, alpn, chain, authenticated))
+        # What was agreed at this moment: events() makes the event of it.
+        keep_event(self._events, outcome.agreement)
 
     def _on_handshake_alert(self, level: int, description: int) -> None:
         if description != AlertDescription.close_notify:

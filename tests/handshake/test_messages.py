@@ -3,10 +3,13 @@
 import pytest
 
 from tlscore import ClientConfig
-from tlscore._core import random_bytes
+from tlscore._core import KeyShare, random_bytes
 from tlscore.handshake import messages
 from tlscore.handshake.certificate_auth import signed_content
+from tlscore.handshake.key_exchange12 import params
+from tlscore.iana import NamedGroup
 from tlscore.wire import (
+    NAMED_CURVE,
     CertificateVerify,
     Extensions,
     Finished,
@@ -14,6 +17,7 @@ from tlscore.wire import (
     KeyShareServerHello,
     SelectedVersion,
     ServerHello,
+    ServerKeyExchange,
     decode,
     encode,
 )
@@ -29,6 +33,14 @@ def test_finished(octets):
 def test_certificate_verify(octets):
     signature = random_bytes(octets)
     assert messages.certificate_verify(0x0804, signature) == encode(CertificateVerify(0x0804, signature))
+
+
+@pytest.mark.parametrize("group", [NamedGroup.x25519, NamedGroup.secp521r1])
+@pytest.mark.parametrize("octets", [1, 71, 256, 512])
+def test_server_key_exchange(group, octets):
+    public, signature = KeyShare.generate(group).public, random_bytes(octets)
+    message = ServerKeyExchange(NAMED_CURVE, group, public, 0x0403, signature)
+    assert messages.server_key_exchange(params(group, public), 0x0403, signature) == encode(message)
 
 
 @pytest.mark.parametrize("session_octets", [0, 32])

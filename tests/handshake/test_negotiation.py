@@ -445,12 +445,12 @@ def test_selections_are_remembered_within_bounds(identity):
         raw, server = RawClient(), config.connection()
         raw.hello(raw.hello_message(ServerName(b"host%d.example" % number)))
         server.receive(raw.wire())
-        assert len(config._cache.selections()) == number % KEPT_SELECTIONS + 1
+        assert len(config._cache.memory().selections) == number % KEPT_SELECTIONS + 1
     config = ServerConfig.simple(identity)
     raw, server = RawClient(), config.connection()
     raw.hello(raw.hello_message(cipher_suites=(*range(0x5000, 0x5400), 0x1301)))
     server.receive(raw.wire())
-    assert config._cache.selections() == {}
+    assert config._cache.memory().selections == {}
 
 
 def test_no_selection_is_remembered_where_a_resolver_decides(client_config, authority):
@@ -459,7 +459,7 @@ def test_no_selection_is_remembered_where_a_resolver_decides(client_config, auth
     config = ServerConfig(resolver=lambda hello: next(answers))
     for one in issued:
         assert pair(client_config, config)[0].peer_chain == one.chain
-    assert config._cache.selections() is None
+    assert config._cache.memory() is None
 
 
 def test_selections_end_with_the_identities_that_they_chose(client_config, authority, tmp_path):
@@ -472,4 +472,4 @@ def test_selections_end_with_the_identities_that_they_chose(client_config, autho
             for _ in range(2):
                 assert pair(client_config, config)[0].peer_chain == one.chain_der
             # Nothing of the identity before is kept, its key least of all.
-            assert [known.identity for known in config._cache.selections().values()] == [followed.current]
+            assert [known.identity for known in config._cache.memory().selections.values()] == [followed.current]

@@ -460,12 +460,12 @@ def test_junk_offers_neither_fill_the_memory_of_selections_nor_switch_it_off():
         for number in range(1, KEPT_SELECTIONS):
             offer(number)
         gc.collect()
-        assert len(config._cache.selections()) == KEPT_SELECTIONS
+        assert len(config._cache.memory().selections) == KEPT_SELECTIONS
         assert tracemalloc.get_traced_memory()[0] - before < 2**20
     finally:
         tracemalloc.stop()
     pump(standing.client_config().connection(standing.NAME), config.connection())
-    assert any(key[6] == standing.NAME for key in config._cache.selections())
+    assert any(key[6] == standing.NAME for key in config._cache.memory().selections)
 
 
 def test_text_of_a_peer_in_errors_is_short():

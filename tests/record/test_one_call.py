@@ -4,10 +4,10 @@ import gc
 import sys
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from tests.support.counting import calls_of
 from tests.support.forger import logged
 from tests.support.standing import connected, pattern, records_of
 
@@ -26,24 +26,6 @@ def blocks_of(work: Callable[[], object]) -> tuple[int, int]:
     finally:
         gc.enable()
     return blocks, objects
-
-
-def calls_of(work: Callable[[], object]) -> list[str]:
-    """Python and C functions that `work` calls, hooks that Rust calls included."""
-    names: list[str] = []
-
-    def note(frame: Any, event: str, argument: Any) -> None:
-        if event == "c_call":
-            names.append(argument.__name__)
-        elif event == "call":
-            names.append(frame.f_code.co_name)
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return [name for name in names if name not in {"setprofile", "<lambda>"}]
 
 
 @pytest.fixture(scope="module")

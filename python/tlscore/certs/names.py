@@ -9,6 +9,8 @@ package, since the codec of the standard library speaks IDNA 2003, which maps so
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from tlscore.errors import ConfigError, escape
 from tlscore.record import Record
 
@@ -33,7 +35,7 @@ class ServerName(Record):
         # A final dot makes a number no label: "10.0.0.1." is no address, and no name of DNS either.
         if ":" in name or name.removesuffix(".").rpartition(".")[2][:1] in _DIGITS:
             return _parse_address(name)
-        return DnsName(_parse_dns(name))
+        return _dns_name(name) if name.isascii() else DnsName(_parse_dns(name))
 
     @property
     def sni(self) -> bytes | None:
@@ -124,6 +126,12 @@ def _parse_address(name: str) -> DnsName | IpAddress:
         raise _refusal(name, "is no IPv6 address", "give host and port apart, and the name without the port")
     if _DIGITS.issuperset(name.rstrip(".").rpartition(".")[2]):
         raise _refusal(name, "is no IPv4 address", "write four numbers from 0 to 255, or a DNS name")
+    return DnsName(_parse_dns(name))
+
+
+# A client asks for the same few names again and again.
+@lru_cache(maxsize=256)
+def _dns_name(name: str) -> DnsName:
     return DnsName(_parse_dns(name))
 
 

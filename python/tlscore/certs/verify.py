@@ -273,6 +273,11 @@ class _Inquiry:
         return ChainVerified(self.chain, path[0], authenticated, path=path, inquiry=self)
 
     def _ask_revocation(self, path: Path) -> None:
+        leaf, policy = path[0], self.revocation
+        # Without a staple, and without the promise of one (RFC 7633), a peer says nothing that could be refused. The
+        # report makes its checks when somebody asks for it.
+        if policy is not None and policy.hears_peer_alone and not self.stapled and not leaf.may_promise:
+            return
         checks = self._revocation_checks(path)
         if any(check.outcome == "fail" for check in checks):
             raise self._refusal(VerificationReport(_sorted(checks), tuple(facts.der for facts in path)))

@@ -19,7 +19,7 @@ Finished
 from typing import TYPE_CHECKING, ClassVar
 
 from tlscore import trace
-from tlscore._core import MainSecret12, SharedSecret
+from tlscore._core import MainSecret12, SharedSecret, Transcript
 from tlscore.errors import DecodeError, IllegalParameter
 from tlscore.handshake import client_hello, messages
 from tlscore.handshake import key_exchange12 as exchange
@@ -31,7 +31,7 @@ from tlscore.handshake.client13 import (
     selected_protocol,
 )
 from tlscore.handshake.client_identity import Wanted, choose, doubts
-from tlscore.handshake.key_exchange12 import Transcript12
+from tlscore.handshake.key_exchange12 import new_transcript
 from tlscore.handshake.machine import Awaiting, State, resumption, transition
 from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12
 from tlscore.handshake.outcome import Outcome
@@ -74,7 +74,7 @@ class Agreed12(Record):
     extended: bool
     stapled: bool
     randoms: tuple[bytes, bytes]
-    transcript: Transcript12
+    transcript: Transcript
 
 
 class Shares(Record):
@@ -202,7 +202,7 @@ def on_server_hello(
     out.allow_change_cipher_spec(False)
     out.step(trace.SERVER_CONFIRMED)
     out.step(trace.SERVER_SELECTED)
-    transcript = Transcript12(message.cipher_suite, True)
+    transcript = new_transcript(message.cipher_suite, True)
     transcript.add(client_hello.encode(hello, hello.blocks))
     out.receive(transcript)
     selected = message.extensions.get(Alpn)
@@ -332,7 +332,7 @@ def send_client_flight(
     out.step(trace.CLIENT_HAS_KEYS)
     if own is None or not isinstance(state, ExpectServerHelloDone):
         return _send_finished(state, secret, None, out)
-    signature = signature_over(*own, transcript.messages(), tls12=True)
+    signature = signature_over(*own, transcript.take_messages(), tls12=True)
     if isinstance(signature, Pending):
         return AwaitClientSignature12(signature, state, secret, own)
     return _send_certificate_verify(state, secret, own, signature, out)
@@ -358,9 +358,9 @@ def _send_finished(
 ) -> ExpectFinished12:
     """change_cipher_spec, Finished."""
     agreed, shares, transcript = state.agreed, state.shares, state.agreed.transcript
-    transcript.forget()
+    transcript.forget_messages()
     out.change_write(secret)
-    verify_data = secret.finished_mac(True, transcript.hash)
+    verify_data = secret.finished_mac(True, transcript)
     out.send(messages.finished(verify_data), transcript)
     out.flush()
     out.step(trace.CLIENT_SENT_FINISHED)
@@ -394,7 +394,7 @@ _NO_CERTIFICATE = encode(Certificate12(()))
 def on_server_finished(state: ExpectFinished12, message: Finished12, out: Output) -> ClientConnected12:
     agreed = state.agreed
     out.require_changed()
-    finished = verify_finished(state.secret, "server", agreed.transcript.hash, message)
+    finished = verify_finished(state.secret, "server", agreed.transcript, message)
     out.step(trace.SERVER_SENT_FINISHED)
     out.step(trace.CLIENT_CHECKED_FINISHED)
     out.open(state.peer, finished)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from tlscore import trace
 from tlscore._core import RecordLayer
 from tlscore.errors import TlsError
+from tlscore.events import HandshakeCompleted
 from tlscore.handshake.machine import State
 from tlscore.handshake.proofs import SignatureVerified
 from tlscore.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from tlscore.certs.peer import PeerIdentity
     from tlscore.config import ClientConfig, ServerConfig
-    from tlscore.handshake.outcome import Outcome
+    from tlscore.handshake.outcome import Agreement, Outcome
     from tlscore.report import ConnectionReport
 
 
@@ -46,6 +47,19 @@ def suite_name(code: int) -> str:
 
 def _scheme_name(code: int) -> str:
     return "rsa_pkcs1_md5_sha1" if code == _RSA_MD5_SHA1 else SignatureScheme.name_of(code)
+
+
+def completion(agreed: "Agreement") -> HandshakeCompleted:
+    """The event that tells of a finished handshake."""
+    chain = agreed.chain
+    return HandshakeCompleted(
+        _VERSIONS[agreed.version],
+        suite_name(agreed.suite),
+        NamedGroup.name_of(agreed.group) if agreed.group else "",
+        agreed.alpn,
+        chain,
+        chain is not None and chain.authenticated,
+    )
 
 
 class ConnectionFacts(RecordLayer):

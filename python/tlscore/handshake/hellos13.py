@@ -16,17 +16,19 @@ from tlscore._core import Transcript
 from tlscore.errors import IllegalParameter
 from tlscore.handshake import cookie as cookies
 from tlscore.handshake.cookie import Retry
-from tlscore.handshake.machine import Awaiting, resumption, transition
+from tlscore.handshake.machine import Awaiting, State, resumption, transition
 from tlscore.handshake.negotiation import Offer, Selection, check_offer
+from tlscore.handshake.negotiation12 import Offer12
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
-from tlscore.handshake.selections import selected
+from tlscore.handshake.selections import FreshParts, recalled, remember, selected
 from tlscore.handshake.server12 import (
     AwaitIdentity12,
     AwaitSignature12,
     ExpectClientCertificate12,
     ExpectClientKeyExchange,
     answer_client_hello,
+    answer_known,
 )
 from tlscore.handshake.server13 import (
     AwaitSignature,
@@ -51,6 +53,7 @@ from tlscore.wire import (
     encode,
 )
 
+_OFFERED = bytes((trace.CLIENT_OFFERED, trace.CLIENT_SENT_SHARES))
 # Early data that a client sends in vain: passed over up to this many octets of records.
 SKIPPED_EARLY_DATA_OCTETS = 16 * 1024
 
@@ -66,6 +69,18 @@ class ExpectClientHello(ServerState):
 
     plan: ServerPlan
     cookie_context: bytes
+
+    def take_known(self, raw: bytes, out: Output) -> State | None:
+        known = recalled(self.plan, raw)
+        if known is None:
+            return None
+        offer, selection, fresh = known
+        out.step(trace.STARTED)
+        if isinstance(offer, Offer12):
+            return answer_known(self.plan, offer, selection, fresh.random, out)
+        out.steps(_OFFERED)
+        out.allow_change_cipher_spec(True)
+        return send_server_flight(self.plan, fresh, offer, selection, _transcript(selection, out), False, out)
 
 
 class ExpectSecondClientHello(ServerState):
@@ -127,6 +142,7 @@ def on_client_hello(
     selection = selected(plan, offer, message, out.raw)
     if isinstance(selection, Pending):
         return AwaitIdentity(selection, plan, state.cookie_context, message, offer)
+    remember(plan, message, out.raw, offer, selection)
     return _answer(plan, state.cookie_context, message, offer, selection, out)
 
 
@@ -144,12 +160,22 @@ def _answer(
         # RFC 9846 4.3.10: "Ignore the extension and return a regular 1-RTT response. The server then skips past early
         # data"
         out.skip_early_data(SKIPPED_EARLY_DATA_OCTETS)
+    transcript = _transcript(selection, out)
+    if selection.share_at is None:
+        return send_hello_retry_request(plan, cookie_context, message, selection, transcript, out)
+    fresh = _fresh_parts(message, offer, selection.share_at)
+    return send_server_flight(plan, fresh, offer, selection, transcript, False, out)
+
+
+def _transcript(selection: Selection, out: Output) -> Transcript:
     transcript = Transcript()
     out.receive(transcript)
     transcript.select_hash(selection.suite)
-    if selection.share_at is None:
-        return send_hello_retry_request(plan, cookie_context, message, selection, transcript, out)
-    return send_server_flight(plan, message, offer, selection, transcript, False, out)
+    return transcript
+
+
+def _fresh_parts(message: ClientHello, offer: Offer, share_at: int) -> FreshParts:
+    return FreshParts(message.random, message.legacy_session_id, offer.shares[share_at].key_exchange)
 
 
 # -- the second --------------------------------------------------------------------------------------------------------
@@ -181,7 +207,7 @@ def send_hello_retry_request(
     cookie = cookies.seal(plan.cookie_key, retry, cookie_context) if plan.cookie_key is not None else None
     transcript.fold_hello_retry()
     out.send(_retry_message(message.legacy_session_id, retry, cookie), transcript)
-    change_cipher_spec(message, out)
+    change_cipher_spec(message.legacy_session_id, out)
     out.flush()
     out.step(trace.SERVER_ASKED_RETRY)
     return ExpectSecondClientHello(plan, retry, cookie, transcript)
@@ -255,4 +281,5 @@ def _answer_second(
         raise IllegalParameter("the second ClientHello does not fit our HelloRetryRequest", section="RFC 9846 4.2.4")
     out.step(trace.CLIENT_OFFERED_AGAIN)
     out.receive(transcript)
-    return send_server_flight(plan, message, offer, selection, transcript, True, out)
+    fresh = _fresh_parts(message, offer, selection.share_at)
+    return send_server_flight(plan, fresh, offer, selection, transcript, True, out)

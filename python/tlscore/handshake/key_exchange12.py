@@ -16,7 +16,7 @@ from tlscore.certs import signatures
 from tlscore.errors import IllegalParameter, UnsupportedCertificate
 from tlscore.handshake.certificate_auth import CheckOf
 from tlscore.handshake.proofs import SignatureVerified
-from tlscore.iana import SUITES12, CipherSuite, NamedGroup, SignatureScheme
+from tlscore.iana import SUITES12, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 from tlscore.wire import NAMED_CURVE, CertificateVerify, ServerKeyExchange
 
 if TYPE_CHECKING:
@@ -26,30 +26,14 @@ if TYPE_CHECKING:
 Role = Literal["client", "server"]
 
 
-class Transcript12:
-    """The handshake messages so far: their hash, and themselves until nothing will sign them any more."""
+def new_transcript(suite: int, keep: bool, version: int = ProtocolVersion.TLS12) -> Transcript:
+    """The transcript of a handshake whose suite is known.
 
-    __slots__ = ("_messages", "hash")
-
-    def __init__(self, suite: int, keep: bool) -> None:
-        self.hash = Transcript()
-        self.hash.select_hash(suite)
-        self._messages: list[bytes] | None = [] if keep else None
-
-    def add(self, message: bytes, /) -> None:
-        self.hash.add(message)
-        if self._messages is not None:
-            self._messages.append(message)
-
-    def messages(self) -> bytes:
-        """All of them, one behind the other. Once: they are not kept longer."""
-        assert self._messages is not None
-        joined = b"".join(self._messages)
-        self.forget()
-        return joined
-
-    def forget(self) -> None:
-        self._messages = None
+    Takes:    keep: whether the messages themselves are needed too; version: before TLS 1.2 the hash is another one.
+    """
+    transcript = Transcript(keep)
+    transcript.select_hash(suite, version)
+    return transcript
 
 
 # -- shares ------------------------------------------------------------------------------------------------------------
@@ -95,7 +79,7 @@ def main_secret(
     suite: int,
     shared: SharedSecret,
     randoms: tuple[bytes, bytes],
-    transcript: Transcript12,
+    transcript: Transcript,
     extended: bool,
     key_log: "KeyLog | None",
 ) -> MainSecret12:
@@ -105,7 +89,7 @@ def main_secret(
     """
     # RFC 7627 5.2: "If both the ClientHello and ServerHello contain the extension, the new session uses the extended
     # master secret computation."
-    session_hash = transcript.hash.digest() if extended else None
+    session_hash = transcript.digest() if extended else None
     return MainSecret12.derive(suite, shared, *randoms, session_hash, key_log)
 
 
@@ -154,10 +138,10 @@ def verify_key_exchange(
 
 
 def verify_client(
-    chain: "ChainVerified", message: CertificateVerify, offered: Sequence[int], transcript: Transcript12
+    chain: "ChainVerified", message: CertificateVerify, offered: Sequence[int], transcript: Transcript
 ) -> SignatureVerified:
     """Server: check the client's CertificateVerify, over all messages before it (RFC 5246 7.4.8)."""
-    content = transcript.messages()
+    content = transcript.take_messages()
     with CheckOf("client"):
         return verify_signature12(chain, message.algorithm, message.signature, content, offered, "CertificateVerify")
 

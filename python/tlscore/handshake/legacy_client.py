@@ -30,7 +30,8 @@ from tlscore.handshake.certificate_auth import authorized, verify_finished, veri
 from tlscore.handshake.client12 import ClientState12, limit_records
 from tlscore.handshake.client13 import Context, selected_protocol
 from tlscore.handshake.client_identity import Wanted, choose, doubts
-from tlscore.handshake.legacy_exchange import TLS12, ClientShare, LegacyTranscript
+from tlscore.handshake.key_exchange12 import new_transcript
+from tlscore.handshake.legacy_exchange import TLS12, ClientShare
 from tlscore.handshake.legacy_hello import Answer, check_server_hello
 from tlscore.handshake.legacy_plans import LegacyClientPlan
 from tlscore.handshake.machine import transition, unexpected
@@ -72,7 +73,7 @@ class Agreed(Record):
     answer: Answer
     alpn: str | None
     randoms: tuple[bytes, bytes]
-    transcript: LegacyTranscript
+    transcript: Transcript
 
 
 class Sent(Record):
@@ -197,7 +198,7 @@ def on_server_hello(
     out.step(trace.SERVER_CONFIRMED)
     out.step(trace.SERVER_SELECTED)
     out.set_record_version(answer.version)
-    transcript = LegacyTranscript(answer.suite.code, answer.version, True)
+    transcript = new_transcript(answer.suite.code, True, answer.version)
     transcript.add(client_hello.encode(hello, hello.blocks))
     out.receive(transcript)
     selected = message.extensions.get(Alpn)
@@ -337,18 +338,18 @@ def send_client_flight(state: ExpectLegacyDoneOrRequest | ExpectLegacyDone, out:
     answer = agreed.answer
     own = _send_certificate(agreed, state.wanted, out) if isinstance(state, ExpectLegacyDone) else None
     out.send(share.message, transcript)
-    digest = transcript.hash.digest() if answer.extended else None
+    digest = transcript.digest() if answer.extended else None
     secret = exchange.main_secret(
         answer.suite.code, answer.version, share.shared, agreed.randoms, digest, answer.encrypt_then_mac,
         agreed.plan.key_log,
     )  # fmt: skip
     out.step(trace.CLIENT_HAS_KEYS)
     if own is not None:
-        signature = exchange.sign(own[0], own[1], transcript.messages())
+        signature = exchange.sign(own[0], own[1], transcript.take_messages())
         out.send(exchange.certificate_verify(own[1], signature, answer.version), transcript)
-    transcript.forget()
+    transcript.forget_messages()
     out.change_write(secret)
-    verify_data = secret.finished_mac(True, transcript.hash)
+    verify_data = secret.finished_mac(True, transcript)
     out.send(messages.finished(verify_data), transcript)
     out.flush()
     out.step(trace.CLIENT_SENT_FINISHED)
@@ -380,7 +381,7 @@ def _send_certificate(agreed: Agreed, wanted: Wanted, out: Output) -> "tuple[Ide
 @transition
 def on_server_finished(state: ExpectLegacyFinished, message: Finished12, out: Output) -> LegacyClientConnected:
     out.require_changed()
-    finished = verify_finished(state.secret, "server", state.agreed.transcript.hash, message)
+    finished = verify_finished(state.secret, "server", state.agreed.transcript, message)
     out.step(trace.SERVER_SENT_FINISHED)
     out.step(trace.CLIENT_CHECKED_FINISHED)
     peer = state.peer

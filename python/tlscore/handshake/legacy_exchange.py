@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tlscore._core import DheShare, KeyShare, MainSecret12, RsaDecryptor, SharedSecret, Transcript, dhe_group
+from tlscore._core import DheShare, KeyShare, MainSecret12, RsaDecryptor, SharedSecret, dhe_group
 from tlscore.certs import legacy_signatures as old
 from tlscore.errors import DecodeError, HandshakeFailure, IllegalParameter, InsufficientSecurity, UnsupportedCertificate
 from tlscore.handshake import key_exchange12 as exchange
 from tlscore.handshake.certificate_auth import CheckOf, signature_over
-from tlscore.handshake.key_exchange12 import Role, Transcript12
+from tlscore.handshake.key_exchange12 import Role
 from tlscore.handshake.legacy_plans import may_encrypt
 from tlscore.handshake.proofs import Anonymous, SignatureVerified
 from tlscore.iana import NamedGroup, ProtocolVersion
@@ -53,17 +53,6 @@ Share = KeyShare | DheShare | RsaDecryptor
 
 # RFC 7919 A: each is named after the bits of its prime.
 _FIELD_BITS = dict(zip(FINITE_FIELDS, (2048, 3072, 4096, 6144, 8192), strict=True))
-
-
-class LegacyTranscript(Transcript12):
-    """As Transcript12, with the hash of the version: MD5 and SHA-1 together before TLS 1.2."""
-
-    __slots__ = ()
-
-    def __init__(self, suite: int, version: int, keep: bool) -> None:
-        self.hash = Transcript()
-        self.hash.select_hash(suite, version)
-        self._messages = [] if keep else None
 
 
 class ClientShare(Record):

@@ -22,12 +22,14 @@ Finished                        ► LegacyServerConnected
 from typing import TYPE_CHECKING, ClassVar
 
 from tlscore import trace
-from tlscore._core import MainSecret12, random_bytes
+from tlscore._core import MainSecret12, Transcript, random_bytes
 from tlscore.errors import HandshakeFailure, UnsupportedCertificate
 from tlscore.handshake import legacy_exchange as exchange
 from tlscore.handshake import messages
+from tlscore.handshake.answer12 import answers
 from tlscore.handshake.certificate_auth import CheckOf, authorized, verify_client_chain, verify_finished
-from tlscore.handshake.legacy_exchange import TLS12, LegacyTranscript, Share
+from tlscore.handshake.key_exchange12 import new_transcript
+from tlscore.handshake.legacy_exchange import TLS12, Share
 from tlscore.handshake.legacy_negotiation import LegacySelection, select, select_version
 from tlscore.handshake.legacy_plans import LegacyServerPlan
 from tlscore.handshake.machine import State, transition
@@ -36,7 +38,7 @@ from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
-from tlscore.handshake.server12 import ServerState12, answers
+from tlscore.handshake.server12 import ServerState12
 from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
 from tlscore.pending import at_once
 from tlscore.record import Record
@@ -74,7 +76,7 @@ class Agreed(Record):
     server_name: str | None
     extended: bool
     randoms: tuple[bytes, bytes]
-    transcript: LegacyTranscript
+    transcript: Transcript
 
 
 class LegacyServerState(ServerState12):
@@ -180,7 +182,7 @@ def _answer(
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)
     selection = select(plan, offer, version, message, out.raw)
-    transcript = LegacyTranscript(selection.suite.code, version, _asks(plan, selection))
+    transcript = new_transcript(selection.suite.code, _asks(plan, selection), version)
     out.receive(transcript)
     random = random_bytes(32)
     # RFC 9846 4.2.3, on versions below TLS 1.2: "server implementations which do not follow that guidance MUST set the
@@ -285,7 +287,7 @@ def on_client_certificate(
             )
         out.step(trace.SERVER_WENT_WITHOUT_CERTIFICATE)
         out.receive(agreed.transcript)
-        agreed.transcript.forget()
+        agreed.transcript.forget_messages()
         return ExpectLegacyClientKeyExchange(agreed, state.share, NoClientCertificate("optional and not sent"))
     out.step(trace.CLIENT_SENT_CERTIFICATE)
     chain = verify_client_chain(config, message.certificate_list, None)
@@ -304,7 +306,7 @@ def on_client_key_exchange(
     agreed, client, selection = state.agreed, state.client, state.agreed.selection
     shared = exchange.complete(state.share, message.body, agreed.number)
     out.receive(agreed.transcript)
-    digest = agreed.transcript.hash.digest() if agreed.extended else None
+    digest = agreed.transcript.digest() if agreed.extended else None
     secret = exchange.main_secret(
         selection.suite.code, agreed.version, shared, agreed.randoms, digest, selection.encrypt_then_mac,
         agreed.plan.key_log,
@@ -323,7 +325,7 @@ def on_client_certificate_verify(
     agreed = state.agreed
     config = agreed.plan.config
     with CheckOf("client"):
-        content = agreed.transcript.messages()
+        content = agreed.transcript.take_messages()
         proof = exchange.verify_signature(
             state.chain, agreed.version, message.body, content, config.schemes, "CertificateVerify"
         )
@@ -339,7 +341,7 @@ def on_client_certificate_verify(
 def on_client_finished(state: ExpectLegacyClientFinished, message: Finished12, out: Output) -> LegacyServerConnected:
     agreed, secret = state.agreed, state.secret
     out.require_changed()
-    finished = verify_finished(secret, "client", agreed.transcript.hash, message)
+    finished = verify_finished(secret, "client", agreed.transcript, message)
     out.receive(agreed.transcript)
     out.step(trace.SERVER_CHECKED_FINISHED)
     send_finished(agreed, secret, out)
@@ -351,7 +353,7 @@ def on_client_finished(state: ExpectLegacyClientFinished, message: Finished12, o
 def send_finished(agreed: Agreed, secret: MainSecret12, out: Output) -> None:
     """change_cipher_spec, Finished."""
     out.change_write(secret)
-    out.send(messages.finished(secret.finished_mac(False, agreed.transcript.hash)), agreed.transcript)
+    out.send(messages.finished(secret.finished_mac(False, agreed.transcript)), agreed.transcript)
     out.step(trace.SERVER_SENT_FINISHED)
 
 

@@ -36,6 +36,10 @@ class State(Record):
     waits: ClassVar[bool] = False
     ignored: ClassVar[bytes] = b""
 
+    def take_known(self, raw: bytes, out: "Output") -> "State | None":
+        """Take a message that need not be decoded: the same octets came before. None where they did not."""
+        return None
+
     def take_other(self, raw: bytes, out: "Output") -> "State":
         """Take what no entry of the table is about: the legacy tier knows a ClientHello of another format."""
         raise unexpected(self, f"a handshake message of type {HandshakeType.name_of(raw[0])}")
@@ -118,6 +122,9 @@ def step(state: State, raw: bytes, out: "Output") -> State:
     if raw[0] not in _EXPECTED.get(kind, ()):
         return state.take_other(raw, out)
     out.raw = raw
+    known = state.take_known(raw, out)
+    if known is not None:
+        return known
     message = decode(raw, kind.version)
     handler = TRANSITIONS.get((kind, type(message)))
     if handler is None:

@@ -40,6 +40,7 @@ from tlscore.wire import (
     KeyShareClientHello,
     KeyShareEntry,
     MaxFragmentLength,
+    PostHandshakeAuth,
     PreSharedKeyClientHello,
     PskKeyExchangeModes,
     RecordSizeLimit,
@@ -62,7 +63,11 @@ _SHA1 = frozenset((SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1))
 
 
 class Offer(Record):
-    """A checked ClientHello, as far as selection reads it."""
+    """A checked ClientHello, as far as selection and the answer read it.
+
+    `fragment` is its max_fragment_length in octets, 0 without one; `staple` whether it asks for an OCSP response;
+    `late_authentication` whether it has post_handshake_auth.
+    """
 
     suites: tuple[int, ...]
     groups: tuple[int, ...]
@@ -75,6 +80,9 @@ class Offer(Record):
     authorities: tuple[bytes, ...]
     cookie: bytes | None
     early_data: bool
+    fragment: int
+    staple: bool
+    late_authentication: bool
 
 
 class Selection(Record):
@@ -143,6 +151,9 @@ def check_offer(hello: ClientHello) -> Offer:
         authorities.authorities if authorities is not None else (),
         cookie.cookie if cookie is not None else None,
         EarlyDataIndication in hello.extensions,
+        fragment_wanted(hello),
+        wants_staple(hello),
+        PostHandshakeAuth in hello.extensions,
     )
 
 

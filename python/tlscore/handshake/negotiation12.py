@@ -60,15 +60,12 @@ class Offer12(Offer):
     """A checked ClientHello of TLS 1.2.
 
     `extended` and `secure` say whether it has the extended main secret and RFC 5746, `formats` whether it lists point
-    formats; `fragment` is its max_fragment_length in octets, 0 without one; `staple` whether it asks for an
-    OCSP response.
+    formats.
     """
 
     extended: bool
     secure: bool
     formats: bool
-    fragment: int
-    staple: bool
 
 
 def check_offer12(hello: ClientHello, config: "ServerConfig") -> Offer12:
@@ -98,11 +95,12 @@ def check_offer12(hello: ClientHello, config: "ServerConfig") -> Offer12:
         authorities.authorities if authorities is not None else (),
         None,
         False,
+        fragment_wanted(hello),
+        wants_staple(hello),
+        False,
         extended,
         secure,
         formats is not None,
-        fragment_wanted(hello),
-        wants_staple(hello),
     )
 
 

@@ -22,6 +22,17 @@ _OWN_LABELS = (
 )
 
 
+class Agreement(Record):
+    """What the event of a finished handshake tells, in codes; nothing of it is secret. The event is made of it when
+    somebody asks."""
+
+    version: int
+    suite: int
+    group: int
+    alpn: str | None
+    chain: "ChainVerified | None"
+
+
 class Outcome(Record):
     """The agreed parameters, the proof of who the peer is, and the schedule that exporters need.
 
@@ -72,6 +83,10 @@ class Outcome(Record):
                 remedy="update the peer, or leave require_extended_main_secret on",
                 section="RFC 7627 5.4",
             )
+
+    @property
+    def agreement(self) -> Agreement:
+        return Agreement(self.version, self.suite, self.group, self.alpn, self.chain)
 
     @property
     def chain(self) -> "ChainVerified | None":

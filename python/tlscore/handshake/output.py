@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tlscore._core import ApplicationSchedule, HandshakeSchedule, MainSecret12, RecordLayer, Transcript
     from tlscore.events import Event
+    from tlscore.handshake.outcome import Agreement
     from tlscore.handshake.post_handshake import Late
 
     class Messages(Protocol):
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 _KEPT_EVENTS = 64
 
 
-def keep_event(events: "list[Event]", event: "Event") -> None:
-    """Append an event; the oldest goes where too many wait."""
+def keep_event(events: "list[Event | Agreement]", event: "Event | Agreement") -> None:
+    """Append an event, or what becomes one when it is asked for; the oldest goes where too many wait."""
     if len(events) >= _KEPT_EVENTS:
         del events[0]
     events.append(event)
@@ -52,7 +53,7 @@ class Output:
         "trace",
     )
 
-    def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event]") -> None:
+    def __init__(self, layer: "RecordLayer", trace: bytearray, events: "list[Event | Agreement]") -> None:
         self.layer = layer
         self.trace = trace
         self.raw = b""
@@ -68,6 +69,10 @@ class Output:
     def step(self, code: int) -> None:
         """Record that a step of the trace was reached."""
         self.trace.append(code)
+
+    def steps(self, codes: bytes) -> None:
+        """Record several at once."""
+        self.trace += codes
 
     @property
     def write_closed(self) -> bool:
@@ -86,10 +91,10 @@ class Output:
         """Enter the message being handled into the transcript."""
         transcript.add(self.raw)
 
-    def send(self, message: bytes, transcript: "Messages") -> None:
-        """Enter an encoded message into the transcript, and queue it."""
-        transcript.add(message)
-        self._waiting.append(message)
+    def send(self, messages: bytes, transcript: "Messages") -> None:
+        """Enter encoded messages, one or more, into the transcript, and queue them."""
+        transcript.add(messages)
+        self._waiting.append(messages)
 
     def flush(self) -> None:
         """Hand the waiting messages to the record layer as one flight."""

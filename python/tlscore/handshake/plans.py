@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ClientConfig, ServerConfig
     from tlscore.config_base import Config
-    from tlscore.handshake.negotiation import Selection
+    from tlscore.handshake.negotiation import Offer, Selection
     from tlscore.legacy import Legacy
 
 # What this end takes where the configuration sets no record_size_limit: the most that TLS 1.3 allows (RFC 8449 4).
@@ -242,6 +242,18 @@ def _offer_of_tls12() -> list[Extension]:
     return [ExtendedMainSecret(), RenegotiationInfo(b""), EcPointFormats((UNCOMPRESSED,))]
 
 
+class Memory:
+    """What a server selected before, for checked offers and for whole ClientHellos: see selections.py."""
+
+    __slots__ = ("hellos", "selections", "shares")
+
+    def __init__(self) -> None:
+        self.selections: dict[tuple[object, ...], Selection] = {}
+        self.hellos: dict[bytes, tuple[Offer, Selection]] = {}
+        # Where the share stands in a ClientHello, by the length of that and of its session ID.
+        self.shares: dict[tuple[int, int], tuple[int, int]] = {}
+
+
 class ServerPlan(Plan):
     """The messages that a server repeats."""
 
@@ -249,7 +261,8 @@ class ServerPlan(Plan):
         "_answers",
         "_followed",
         "_generation",
-        "_selections",
+        "_memory",
+        "answers12",
         "config",
         "cookie_key",
         "own_limit",
@@ -273,7 +286,9 @@ class ServerPlan(Plan):
         self._answers: dict[tuple[bytes | None, bool, bool, int], bytes] = {}
         named = [identity for _, identity in config.names]
         self._followed = [one for one in (*config.identities, *named) if one.current is not one]
-        self._selections: tuple[tuple[Identity, ...], dict[tuple[object, ...], Selection]] = (), {}
+        self._memory: tuple[tuple[Identity, ...], Memory] = (), Memory()
+        # The ServerHello of TLS 1.2 before and behind its random: see answer12.py.
+        self.answers12: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 
     def refresh(self) -> None:
         """Encode the CertificateRequest again where the trust for clients was reloaded: it lists their CAs."""
@@ -288,21 +303,21 @@ class ServerPlan(Plan):
         self.request12 = encode(self._request12()) if asks and self.older else None
         self._generation = generation
 
-    def selections(self) -> dict[tuple[object, ...], "Selection"] | None:
+    def memory(self) -> Memory | None:
         """What was selected before with the identities of this moment; None where a resolver decides each time.
 
         Identities that follow their files may be others now than in the last handshake: then nothing of it counts.
         """
         if self.config.resolver is not None:
             return None
-        current, known = self._selections
+        current, memory = self._memory
         if self._followed:
             now = tuple([one.current for one in self._followed])
             if now != current:
-                known = {}
+                memory = Memory()
                 # One assignment: another thread sees identities and selections that belong together.
-                self._selections = now, known
-        return known
+                self._memory = now, memory
+        return memory
 
     def _request_extensions(self) -> Extensions:
         config = self.config

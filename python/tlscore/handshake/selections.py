@@ -3,6 +3,12 @@
 What may change is in no memory: the choice of a resolver, and what was selected with identities of before. The memory
 is bounded in entries and in the octets of each; when it is full it starts anew, so that offers which only one peer
 would ever send cannot switch it off for the others.
+
+Most clients say the same in every ClientHello but for the random, the session ID and the key share. So the octets
+around these three stand for all that was checked and selected, and a ClientHello that repeats them is not read again:
+where its share stands follows from its length, and lengths are among what must be equal.
+
+    ClientHello   [ 01 | length | version ] random [ length ] session ID [ suites .. | group | length ] share [ .. ]
 """
 
 from typing import Final
@@ -10,13 +16,93 @@ from typing import Final
 from tlscore.handshake.negotiation import Offer, Selection, select
 from tlscore.handshake.negotiation12 import Offer12, select12
 from tlscore.handshake.plans import ServerPlan
+from tlscore.iana import ExtensionType
 from tlscore.pending import Pending, at_once
-from tlscore.wire import ClientHello
+from tlscore.record import Record
+from tlscore.wire import ClientHello, PreSharedKeyClientHello
 
 # Own limits: a few kinds of clients times the names they ask for; together less than 1 MiB.
 KEPT_SELECTIONS: Final = 128
 KEPT_OFFER_ITEMS: Final = 96
 KEPT_OFFER_OCTETS: Final = 512
+
+# Where the random of a ClientHello begins, where it ends, and where the session ID does.
+_RANDOM: Final = 6
+_SESSION_LENGTH: Final = 38
+_SESSION: Final = 39
+
+
+class FreshParts(Record):
+    """What no two ClientHellos of a client have in common. `share` is the key_exchange of the share that was selected;
+    empty in TLS 1.2, which has none yet."""
+
+    random: bytes
+    session_id: bytes
+    share: bytes
+
+
+def recalled(plan: ServerPlan, raw: bytes) -> tuple[Offer, Selection, FreshParts] | None:
+    """What an earlier ClientHello came to that differs from this one in its fresh parts alone.
+
+    Takes:    raw: a whole ClientHello, not decoded yet.
+    Gives:    the offer and the selection of the earlier one, and the parts of this one; the shares in the offer are
+              those of the earlier one.
+    """
+    memory = plan.memory()
+    if memory is None or len(raw) <= _SESSION:
+        return None
+    session_octets = raw[_SESSION_LENGTH]
+    share = memory.shares.get((len(raw), session_octets))
+    if share is None:
+        return None
+    known = memory.hellos.get(_around(raw, session_octets, *share))
+    if known is None:
+        return None
+    behind = _SESSION + session_octets
+    return *known, FreshParts(raw[_RANDOM:_SESSION_LENGTH], raw[_SESSION:behind], raw[slice(*share)])
+
+
+def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, offer: Offer, selection: Selection) -> None:
+    """Keep what a ClientHello came to, where the client may well send the same again."""
+    memory = plan.memory()
+    if memory is None or offer.cookie is not None or offer.early_data or PreSharedKeyClientHello in hello.extensions:
+        return
+    share = _share_of(raw)
+    retries = selection.share_at is None and not isinstance(offer, Offer12)
+    if share is None or retries or not _is_small(offer):
+        return
+    session_octets = len(hello.legacy_session_id)
+    around = _around(raw, session_octets, *share)
+    if len(around) > KEPT_OFFER_OCTETS:
+        return
+    if len(memory.hellos) >= KEPT_SELECTIONS:
+        memory.hellos.clear()
+        memory.shares.clear()
+    memory.shares[len(raw), session_octets] = share
+    memory.hellos[around] = offer, selection
+
+
+def _around(raw: bytes, session_octets: int, share_at: int, share_end: int) -> bytes:
+    """A ClientHello without its random, its session ID and its share; the lengths of both stand in it."""
+    behind = _SESSION + session_octets
+    return b"".join((raw[:_RANDOM], raw[_SESSION_LENGTH:_SESSION], raw[behind:share_at], raw[share_end:]))
+
+
+def _share_of(raw: bytes) -> tuple[int, int] | None:
+    """Where the one key share of a decoded ClientHello begins and ends; an empty place at the end where it has none,
+    None where it has several."""
+    at = _SESSION + raw[_SESSION_LENGTH]
+    at += 2 + int.from_bytes(raw[at : at + 2], "big")
+    at += 1 + raw[at] + 2
+    while at < len(raw):
+        code, octets = int.from_bytes(raw[at : at + 2], "big"), int.from_bytes(raw[at + 2 : at + 4], "big")
+        at += 4
+        if code == ExtensionType.key_share:
+            # The length of the list, a group, and the length of its share.
+            begin, end = at + 6, at + octets
+            return (begin, end) if begin + int.from_bytes(raw[begin - 2 : begin], "big") == end else None
+        at += octets
+    return len(raw), len(raw)
 
 
 def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection | Pending[Selection]:
@@ -24,8 +110,8 @@ def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> 
 
     Takes:    offer: its class tells the version; hello, raw: the ClientHello, for a resolver.
     """
-    remembered = plan.selections()
-    if remembered is None:
+    memory = plan.memory()
+    if memory is None:
         return _select(plan, offer, hello, raw)
     key = (
         offer.suites,
@@ -38,6 +124,7 @@ def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> 
         offer.authorities,
         type(offer),
     )
+    remembered = memory.selections
     known = remembered.get(key)
     if known is None:
         # A resolver alone can be slow, and with one nothing is remembered.

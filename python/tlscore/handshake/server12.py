@@ -21,45 +21,33 @@ Finished                        ► ServerConnected12
 from typing import TYPE_CHECKING, ClassVar
 
 from tlscore import trace
-from tlscore._core import KeyShare, MainSecret12, random_bytes
+from tlscore._core import KeyShare, MainSecret12, Transcript, random_bytes
 from tlscore.errors import HandshakeFailure
 from tlscore.handshake import key_exchange12 as exchange
 from tlscore.handshake import messages
+from tlscore.handshake.answer12 import server_hello
 from tlscore.handshake.certificate_auth import authorized, signature_over, verify_client_chain, verify_finished
-from tlscore.handshake.key_exchange12 import Transcript12
+from tlscore.handshake.key_exchange12 import new_transcript
 from tlscore.handshake.machine import Awaiting, State, resumption, transition
 from tlscore.handshake.negotiation import Selection
 from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12, Offer12, check_offer12
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
-from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
+from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
-from tlscore.handshake.selections import selected
+from tlscore.handshake.selections import remember, selected
 from tlscore.handshake.server_hello12 import DOWNGRADED_TO_12
 from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
 from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.wire import (
-    NAMED_CURVE,
-    Alpn,
     Certificate12,
     CertificateStatus12,
     CertificateVerify,
     ClientHello,
     ClientKeyExchange,
-    EcPointFormats,
-    ExtendedMainSecret,
-    Extension,
-    Extensions,
     Finished12,
-    MaxFragmentLength,
-    RecordSizeLimit,
-    RenegotiationInfo,
-    ServerHello12,
     ServerHelloDone,
-    ServerKeyExchange,
-    ServerName,
-    StatusRequestServerHello,
     encode,
 )
 
@@ -71,11 +59,10 @@ class Agreed12(Record):
     """What the rest of the handshake needs to know of the hellos."""
 
     plan: ServerPlan
+    offer: Offer12
     selection: Selection
-    server_name: str | None
-    extended: bool
     randoms: tuple[bytes, bytes]
-    transcript: Transcript12
+    transcript: Transcript
 
 
 class ServerState12(State):
@@ -94,8 +81,8 @@ class AwaitIdentity12(ServerAwaiting12):
     stage: ClassVar[int] = 3
 
     plan: ServerPlan
-    message: ClientHello
     offer: Offer12
+    random: bytes
 
 
 class AwaitSignature12(ServerAwaiting12):
@@ -105,6 +92,7 @@ class AwaitSignature12(ServerAwaiting12):
 
     agreed: Agreed12
     share: KeyShare
+    params: bytes
 
 
 class ExpectClientCertificate12(ServerState12):
@@ -167,134 +155,102 @@ class ServerConnected12(ServerState12):
 # -- hellos and the server's flight ------------------------------------------------------------------------------------
 
 
-def answer_client_hello(
-    plan: ServerPlan, message: ClientHello, out: Output
-) -> AwaitIdentity12 | AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
+_Answered = AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange
+_CONFIRMED = bytes((trace.SERVER_CONFIRMED, trace.SERVER_SELECTED, trace.SERVER_SENT_CERTIFICATE))
+_SIGNED = bytes((trace.SERVER_SIGNED, trace.SERVER_WAITS))
+_SIGNED_AND_ASKED = bytes((trace.SERVER_SIGNED, trace.SERVER_ASKED_CERTIFICATE, trace.SERVER_WAITS))
+_NOT_ASKED = NoClientCertificate("not asked for")
+_SERVER_HELLO_DONE = encode(ServerHelloDone())
+
+
+def answer_client_hello(plan: ServerPlan, message: ClientHello, out: Output) -> AwaitIdentity12 | _Answered:
     """A ClientHello that selects TLS 1.2."""
-    # Here change_cipher_spec means something: none may come before the keys are known (CVE-2014-0224).
-    out.allow_change_cipher_spec(False)
-    # RFC 5246 7.4.1.2: "After sending the ClientHello message, the client waits for a ServerHello message."
-    out.require_boundary()
+    _take_nothing_more(out)
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)
     selection = selected(plan, offer, message, out.raw)
     if isinstance(selection, Pending):
-        return AwaitIdentity12(selection, plan, message, offer)
-    return _agree(plan, message, offer, selection, out)
+        return AwaitIdentity12(selection, plan, offer, message.random)
+    remember(plan, message, out.raw, offer, selection)
+    return _agree(plan, offer, selection, message.random, out)
+
+
+def answer_known(plan: ServerPlan, offer: Offer12, selection: Selection, random: bytes, out: Output) -> _Answered:
+    """A ClientHello that says what an earlier one said."""
+    _take_nothing_more(out)
+    out.step(trace.CLIENT_OFFERED)
+    return _agree(plan, offer, selection, random, out)
 
 
 @resumption
-def on_identity(
-    state: AwaitIdentity12, selection: Selection, out: Output
-) -> AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
-    return _agree(state.plan, state.message, state.offer, selection, out)
+def on_identity(state: AwaitIdentity12, selection: Selection, out: Output) -> _Answered:
+    return _agree(state.plan, state.offer, selection, state.random, out)
 
 
-def _agree(
-    plan: ServerPlan, message: ClientHello, offer: Offer12, selection: Selection, out: Output
-) -> AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
+def _take_nothing_more(out: Output) -> None:
+    # Here change_cipher_spec means something: none may come before the keys are known (CVE-2014-0224).
+    out.allow_change_cipher_spec(False)
+    # RFC 5246 7.4.1.2: "After sending the ClientHello message, the client waits for a ServerHello message."
+    out.require_boundary()
+
+
+def _agree(plan: ServerPlan, offer: Offer12, selection: Selection, client_random: bytes, out: Output) -> _Answered:
     """A ClientHello whose parameters are selected."""
-    transcript = Transcript12(selection.suite, plan.request12 is not None)
+    transcript = new_transcript(selection.suite, plan.request12 is not None)
     out.receive(transcript)
     random = random_bytes(32)
     if plan.newer:
         # RFC 9846 4.2.3: "If negotiating TLS 1.2, TLS 1.3 servers MUST set the last 8 bytes of their Random value to
         # the bytes: 44 4F 57 4E 47 52 44 01".
         random = random[:-8] + DOWNGRADED_TO_12
-    agreed = Agreed12(plan, selection, offer.server_name, offer.extended, (message.random, random), transcript)
-    return send_server_flight(agreed, offer, out)
+    return _send_server_flight(Agreed12(plan, offer, selection, (client_random, random), transcript), out)
 
 
-def send_server_flight(
-    agreed: Agreed12, offer: Offer12, out: Output
-) -> AwaitSignature12 | ExpectClientCertificate12 | ExpectClientKeyExchange:
-    """ServerHello, Certificate, CertificateStatus*, ServerKeyExchange, CertificateRequest*, ServerHelloDone."""
-    plan, selection, transcript = agreed.plan, agreed.selection, agreed.transcript
+def _send_server_flight(agreed: Agreed12, out: Output) -> _Answered:
+    """ServerHello, Certificate, CertificateStatus*; then what is signed."""
+    plan, offer, selection = agreed.plan, agreed.offer, agreed.selection
     identity = selection.identity
     share = KeyShare.generate(selection.group)
-    out.step(trace.SERVER_CONFIRMED)
     staple = identity.staple_response() if offer.staple else None
-    out.send(_server_hello(agreed, offer, staple is not None), transcript)
-    out.step(trace.SERVER_SELECTED)
+    hello = server_hello(plan, offer, selection, agreed.randoms[1], staple is not None)
+    flight = hello + plan.certificate(identity, version=ProtocolVersion.TLS12)
+    if staple is not None:
+        flight += encode(CertificateStatus12(CertificateStatusType.ocsp, staple))
+    out.send(flight, agreed.transcript)
     if offer.fragment:
         # RFC 6066 4: "Once a maximum fragment length other than 2^14 has been successfully negotiated, the client and
         # server MUST immediately begin fragmenting messages (including handshake messages)".
         out.fragment(offer.fragment)
     elif offer.record_size_limit is not None:
         out.limit_records(min(plan.own_limit, LARGEST_RECORD_LIMIT12), offer.record_size_limit)
-    out.send(plan.certificate(identity, version=ProtocolVersion.TLS12), transcript)
-    if staple is not None:
-        out.send(encode(CertificateStatus12(CertificateStatusType.ocsp, staple)), transcript)
-    out.step(trace.SERVER_SENT_CERTIFICATE)
-    content = b"".join((*agreed.randoms, exchange.params(selection.group, share.public)))
-    signature = signature_over(identity, selection.scheme, content, tls12=True)
+    out.steps(_CONFIRMED)
+    params = exchange.params(selection.group, share.public)
+    signature = signature_over(identity, selection.scheme, b"".join((*agreed.randoms, params)), tls12=True)
     if isinstance(signature, Pending):
-        return AwaitSignature12(signature, agreed, share)
-    return _end_server_flight(agreed, share, signature, out)
+        return AwaitSignature12(signature, agreed, share, params)
+    return _end_server_flight(agreed, share, params, signature, out)
 
 
 @resumption
 def on_signature(
     state: AwaitSignature12, signature: bytes, out: Output
 ) -> ExpectClientCertificate12 | ExpectClientKeyExchange:
-    return _end_server_flight(state.agreed, state.share, signature, out)
+    return _end_server_flight(state.agreed, state.share, state.params, signature, out)
 
 
 def _end_server_flight(
-    agreed: Agreed12, share: KeyShare, signature: bytes, out: Output
+    agreed: Agreed12, share: KeyShare, params: bytes, signature: bytes, out: Output
 ) -> ExpectClientCertificate12 | ExpectClientKeyExchange:
     """ServerKeyExchange, CertificateRequest*, ServerHelloDone."""
-    plan, selection, transcript = agreed.plan, agreed.selection, agreed.transcript
-    key_exchange = ServerKeyExchange(NAMED_CURVE, selection.group, share.public, selection.scheme, signature)
-    out.send(encode(key_exchange), transcript)
-    out.step(trace.SERVER_SIGNED)
-    if plan.request12 is not None:
-        out.send(plan.request12, transcript)
-        out.step(trace.SERVER_ASKED_CERTIFICATE)
-    out.send(_SERVER_HELLO_DONE, transcript)
+    request = agreed.plan.request12
+    key_exchange = messages.server_key_exchange(params, agreed.selection.scheme, signature)
+    out.send(b"".join((key_exchange, request or b"", _SERVER_HELLO_DONE)), agreed.transcript)
     out.flush()
-    out.step(trace.SERVER_WAITS)
-    if plan.request12 is not None:
+    if request is not None:
+        out.steps(_SIGNED_AND_ASKED)
         return ExpectClientCertificate12(agreed, share)
-    return ExpectClientKeyExchange(agreed, share, NoClientCertificate("not asked for"))
-
-
-_SERVER_HELLO_DONE = encode(ServerHelloDone())
-
-
-def _server_hello(agreed: Agreed12, offer: Offer12, stapled: bool) -> bytes:
-    selection = agreed.selection
-    values = answers(agreed.plan, offer, selection.name_used, selection.alpn, stapled)
-    # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
-    return encode(ServerHello12(ProtocolVersion.TLS12, agreed.randoms[1], b"", selection.suite, 0, Extensions(values)))
-
-
-def answers(plan: ServerPlan, offer: Offer12, name_used: bool, alpn: bytes | None, stapled: bool) -> list[Extension]:
-    """The extensions of a ServerHello, each where the client sent its own."""
-    values: list[Extension] = []
-    if name_used:
-        values.append(ServerName())
-    # RFC 5746 3.6: "If the secure_renegotiation flag is set to TRUE, the server MUST include an empty
-    # "renegotiation_info" extension in the ServerHello message."
-    if offer.secure:
-        values.append(RenegotiationInfo(b""))
-    # RFC 7627 5.2: "If a server implementing this document receives the "extended_master_secret" extension, it MUST
-    # include the extension in its ServerHello message."
-    if offer.extended:
-        values.append(ExtendedMainSecret())
-    if offer.formats:
-        values.append(EcPointFormats((UNCOMPRESSED,)))
-    # RFC 6066 8: "If a server returns a "CertificateStatus" message, then the server MUST have included an extension of
-    # type "status_request" with empty "extension_data" in the extended server hello."
-    if stapled:
-        values.append(StatusRequestServerHello())
-    if alpn is not None:
-        values.append(Alpn((alpn,)))
-    if offer.fragment:
-        values.append(MaxFragmentLength(offer.fragment.bit_length() - 9))
-    elif offer.record_size_limit is not None:
-        values.append(RecordSizeLimit(min(plan.own_limit, LARGEST_RECORD_LIMIT12)))
-    return values
+    out.steps(_SIGNED)
+    return ExpectClientKeyExchange(agreed, share, _NOT_ASKED)
 
 
 # -- the client's second flight ----------------------------------------------------------------------------------------
@@ -319,7 +275,7 @@ def on_client_certificate(
             )
         out.step(trace.SERVER_WENT_WITHOUT_CERTIFICATE)
         out.receive(agreed.transcript)
-        agreed.transcript.forget()
+        agreed.transcript.forget_messages()
         return ExpectClientKeyExchange(agreed, state.share, NoClientCertificate("optional and not sent"))
     out.step(trace.CLIENT_SENT_CERTIFICATE)
     chain = verify_client_chain(config, message.certificate_list, None)
@@ -336,7 +292,7 @@ def on_client_key_exchange(
     shared = exchange.complete(state.share, message.public)
     out.receive(agreed.transcript)
     secret = exchange.main_secret(
-        agreed.selection.suite, shared, agreed.randoms, agreed.transcript, agreed.extended, agreed.plan.key_log
+        agreed.selection.suite, shared, agreed.randoms, agreed.transcript, agreed.offer.extended, agreed.plan.key_log
     )
     out.step(trace.SERVER_HAS_KEYS)
     if isinstance(client, NoClientCertificate):
@@ -374,7 +330,7 @@ def _let_in(agreed: Agreed12, secret: MainSecret12, peer: SignatureVerified, out
 def on_client_finished(state: ExpectClientFinished12, message: Finished12, out: Output) -> ServerConnected12:
     agreed, secret = state.agreed, state.secret
     out.require_changed()
-    finished = verify_finished(secret, "client", agreed.transcript.hash, message)
+    finished = verify_finished(secret, "client", agreed.transcript, message)
     out.receive(agreed.transcript)
     out.step(trace.SERVER_CHECKED_FINISHED)
     send_finished(agreed, secret, out)
@@ -386,7 +342,7 @@ def on_client_finished(state: ExpectClientFinished12, message: Finished12, out: 
 def send_finished(agreed: Agreed12, secret: MainSecret12, out: Output) -> None:
     """change_cipher_spec, Finished."""
     out.change_write(secret)
-    out.send(messages.finished(secret.finished_mac(False, agreed.transcript.hash)), agreed.transcript)
+    out.send(messages.finished(secret.finished_mac(False, agreed.transcript)), agreed.transcript)
     out.step(trace.SERVER_SENT_FINISHED)
 
 
@@ -397,14 +353,15 @@ def _outcome(state: ExpectClientFinished12, first_finished: bytes) -> Outcome:
         selection.suite,
         selection.group,
         selection.alpn.decode("ascii") if selection.alpn is not None else None,
-        agreed.server_name,
+        agreed.offer.server_name,
         False,
         state.peer,
         selection.scheme,
         selection.identity.chain[0],
         state.secret,
-        extended=agreed.extended,
-        first_finished=first_finished,
+        False,
+        agreed.offer.extended,
+        first_finished,
     )
 
 

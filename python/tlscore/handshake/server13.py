@@ -28,21 +28,20 @@ from tlscore.handshake.certificate_auth import (
     verify_signature,
 )
 from tlscore.handshake.machine import Awaiting, State, resumption, transition
-from tlscore.handshake.negotiation import Offer, Selection, fragment_wanted, wants_staple
+from tlscore.handshake.negotiation import Offer, Selection
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.post_handshake import ServerAuthentication, ServerConnected
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
+from tlscore.handshake.selections import FreshParts
 from tlscore.iana import ProtocolVersion
 from tlscore.pending import Pending
 from tlscore.record import Record
 from tlscore.wire import (
     Certificate,
     CertificateVerify,
-    ClientHello,
     Finished,
-    PostHandshakeAuth,
     check_solicited,
 )
 
@@ -127,7 +126,7 @@ class ExpectClientFinished(ServerState):
 
 def send_server_flight(
     plan: ServerPlan,
-    hello: ClientHello,
+    fresh: FreshParts,
     offer: Offer,
     selection: Selection,
     transcript: Transcript,
@@ -136,14 +135,14 @@ def send_server_flight(
 ) -> AwaitSignature | ExpectClientCertificate | ExpectClientFinished:
     """ServerHello, EncryptedExtensions, CertificateRequest*, Certificate, CertificateVerify, Finished."""
     identity, scheme = selection.identity, selection.scheme
-    schedule = _send_server_hello(plan, hello, offer, selection, transcript, retried, out)
-    _send_encrypted_extensions(plan, offer, selection, fragment_wanted(hello), transcript, out)
+    schedule = _send_server_hello(plan, fresh, selection, transcript, retried, out)
+    _send_encrypted_extensions(plan, offer, selection, transcript, out)
     if plan.request is not None:
         out.send(plan.request, transcript)
         out.step(trace.SERVER_ASKED_CERTIFICATE)
-    out.send(plan.certificate(identity, wants_staple(hello)), transcript)
+    out.send(plan.certificate(identity, offer.staple), transcript)
     out.step(trace.SERVER_SENT_CERTIFICATE)
-    agreed = _agree(plan, hello, offer, selection, retried)
+    agreed = _agree(plan, offer, selection, retried)
     signature = sign(identity, scheme, "server", transcript)
     if isinstance(signature, Pending):
         return AwaitSignature(signature, agreed, transcript, schedule)
@@ -175,7 +174,7 @@ def _end_server_flight(
     return ExpectClientFinished(agreed, transcript, application, NoClientCertificate("not asked for"))
 
 
-def _agree(plan: ServerPlan, hello: ClientHello, offer: Offer, selection: Selection, retried: bool) -> Agreed:
+def _agree(plan: ServerPlan, offer: Offer, selection: Selection, retried: bool) -> Agreed:
     return Agreed(
         plan,
         selection.suite,
@@ -185,54 +184,51 @@ def _agree(plan: ServerPlan, hello: ClientHello, offer: Offer, selection: Select
         retried,
         selection.scheme,
         selection.identity.chain[0],
-        PostHandshakeAuth in hello.extensions and plan.config.client_trust is not None,
+        offer.late_authentication and plan.config.client_trust is not None,
     )
 
 
 def _send_server_hello(
     plan: ServerPlan,
-    hello: ClientHello,
-    offer: Offer,
+    fresh: FreshParts,
     selection: Selection,
     transcript: Transcript,
     retried: bool,
     out: Output,
 ) -> HandshakeSchedule:
     """ServerHello; from here on both directions are under handshake keys."""
-    assert selection.share_at is not None
-    share = offer.shares[selection.share_at]
     try:
-        public, shared = KeyShare.respond(selection.group, share.key_exchange)
+        public, shared = KeyShare.respond(selection.group, fresh.share)
     except ValueError as failure:
         raise IllegalParameter(
             f"the key share of the client is not valid: {failure}", section="RFC 9846 4.3.8.2", code="TLS-BAD_KEY_SHARE"
         ) from None
     out.step(trace.SERVER_CONFIRMED)
-    message = messages.server_hello(random_bytes(32), hello.legacy_session_id, selection.suite, selection.group, public)
+    message = messages.server_hello(random_bytes(32), fresh.session_id, selection.suite, selection.group, public)
     out.send(message, transcript)
     if not retried:
-        change_cipher_spec(hello, out)
+        change_cipher_spec(fresh.session_id, out)
     out.step(trace.SERVER_SELECTED)
-    schedule = EarlySchedule(selection.suite).into_handshake(shared, transcript, plan.key_log, hello.random)
+    schedule = EarlySchedule(selection.suite).into_handshake(shared, transcript, plan.key_log, fresh.random)
     out.install_write(schedule)
     # Raises unexpected_message where octets follow the ClientHello in its record: the change of keys must be between.
     out.install_read(schedule)
     return schedule
 
 
-def change_cipher_spec(message: ClientHello, out: Output) -> None:
+def change_cipher_spec(session_id: bytes, out: Output) -> None:
     # RFC 9846 E.4: "if the client sends a non-empty session ID, the server MUST send the change_cipher_spec as
     # described in this appendix": immediately after its first handshake message.
-    if message.legacy_session_id:
+    if session_id:
         out.change_cipher_spec()
 
 
 def _send_encrypted_extensions(
-    plan: ServerPlan, offer: Offer, selection: Selection, fragment: int, transcript: Transcript, out: Output
+    plan: ServerPlan, offer: Offer, selection: Selection, transcript: Transcript, out: Output
 ) -> None:
     # RFC 6066 3: "A server that receives a client hello containing the "server_name" extension MAY use the information
     # [...] In this event, the server SHALL include an extension of type "server_name" in the (extended) server hello."
-    limit = offer.record_size_limit
+    limit, fragment = offer.record_size_limit, offer.fragment
     out.send(plan.answer(selection.alpn, selection.name_used, limit is not None, fragment), transcript)
     if limit is not None:
         out.limit_records(plan.own_limit, limit)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tlscore.events import Event
     from tlscore.handshake.machine import State
+    from tlscore.handshake.outcome import Agreement
     from tlscore.handshake.post_handshake import Late
 
 
@@ -41,7 +42,7 @@ class SettledHandshake(ConfirmedHandshake):
 
     __slots__ = ("_events", "_waits")
 
-    _events: "list[Event]"
+    _events: "list[Event | Agreement]"
     _waits: Waits | None
 
     @property

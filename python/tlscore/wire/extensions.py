@@ -65,6 +65,9 @@ EXTENSIONS: Final[tuple[_Forms, ...]] = (
 )
 
 
+_KNOWN: Final = frozenset([next(iter(forms.values())).code for forms in EXTENSIONS])
+
+
 class Extensions:
     """The extensions of one block, in wire order, at most one of each type. Immutable."""
 
@@ -277,9 +280,8 @@ def _check_block(found: dict[int, ExtensionValue], last: int, misplaced: int, me
 
 def check_placement(extensions: Extensions, message: str) -> None:
     """Refuse known extensions that may not stand in `message`, where decoding has let them pass."""
-    known = {next(iter(forms.values())).code for forms in EXTENSIONS}
     for value in extensions:
-        if isinstance(value, UnknownExtension) and value.code in known:
+        if isinstance(value, UnknownExtension) and value.code in _KNOWN:
             raise _misplaced(value.code, message)
 
 

@@ -11,17 +11,33 @@ enum State {
 /// Transcript of one handshake. It holds public octets only.
 pub struct Transcript {
     state: State,
+    /// The messages themselves, while something may still sign them (RFC 5246 7.4.8).
+    kept: Option<Buffer>,
 }
 
 impl Default for Transcript {
     fn default() -> Self {
-        Self { state: State::Held(Buffer::new()) }
+        Self { state: State::Held(Buffer::new()), kept: None }
     }
 }
 
 impl Transcript {
-    /// Add one whole message, header included.
+    /// A transcript that keeps the messages beside their hash, until `take_messages`.
+    #[must_use]
+    pub fn keeping() -> Self {
+        Self { kept: Some(Buffer::new()), ..Self::default() }
+    }
+
+    /// All messages so far, one behind the other; they are not kept any longer. `None` where they are not kept.
+    pub fn take_messages(&mut self) -> Option<Buffer> {
+        self.kept.take()
+    }
+
+    /// Add whole messages, headers included.
     pub fn add(&mut self, message: &[u8]) {
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(message);
+        }
         match &mut self.state {
             State::Held(held) => held.extend_from_slice(message),
             State::Hashing(context) => context.update(message),
@@ -67,10 +83,10 @@ impl Transcript {
         let mut context = HashContext::new(algorithm);
         context.update(&[254, 0, 0, u8::try_from(digest.len()).unwrap_or(u8::MAX)]);
         context.update(digest);
-        Self { state: State::Hashing(context) }
+        Self { state: State::Hashing(context), kept: None }
     }
 
-    /// An independent copy of the transcript so far.
+    /// An independent copy of the transcript so far; it keeps no messages.
     #[must_use]
     pub fn fork(&self) -> Self {
         let state = match &self.state {
@@ -81,7 +97,7 @@ impl Transcript {
             }
             State::Hashing(context) => State::Hashing(context.clone()),
         };
-        Self { state }
+        Self { state, kept: None }
     }
 
     /// Hash of nothing.

@@ -45,15 +45,30 @@ impl Transcript {
 #[pymethods]
 impl Transcript {
     #[new]
-    fn new() -> Self {
-        Self(Mutex::new(Inner::default()))
+    #[pyo3(signature = (keep = false, /))]
+    fn new(keep: bool) -> Self {
+        Self(Mutex::new(if keep { Inner::keeping() } else { Inner::default() }))
     }
 
-    /// Add one whole message.
-    #[pyo3(signature = (message, /))]
-    fn add(&self, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// All messages so far, once: they are not kept any longer.
+    #[pyo3(signature = ())]
+    fn take_messages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let kept = self.lock().take_messages();
+        let kept = kept.ok_or_else(|| PyRuntimeError::new_err("this transcript keeps no messages"))?;
+        Ok(PyBytes::new(py, kept.as_slice()))
+    }
+
+    /// Keep the messages no longer.
+    #[pyo3(signature = ())]
+    fn forget_messages(&self) {
+        drop(self.lock().take_messages());
+    }
+
+    /// Add whole messages.
+    #[pyo3(signature = (messages, /))]
+    fn add(&self, messages: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut view = View::empty();
-        let octets = view.readable(message)?;
+        let octets = view.readable(messages)?;
         self.lock().add(octets);
         Ok(())
     }

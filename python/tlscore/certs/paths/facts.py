@@ -166,6 +166,11 @@ class Facts:
         return found.value if found is not None else None
 
     @property
+    def may_promise(self) -> bool:
+        """Whether it promises TLS features (RFC 7633), or has extensions that cannot be read and so may do it."""
+        return bool(self.damage) or self.value(ExtensionOID.TLS_FEATURE) is not None
+
+    @property
     def digest(self) -> bytes:
         """SHA-256 of the octets."""
         if not self._digest:

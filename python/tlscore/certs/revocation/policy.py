@@ -117,6 +117,12 @@ class Revocation(Record, kw_only=True):
         return self.mode != "off" and (self.staple if peer == "server" else self.staple_from_clients)
 
     @property
+    def hears_peer_alone(self) -> bool:
+        """Whether nobody but the peer could say that a certificate is revoked, and its silence passes."""
+        nobody = self.store is None and self.crl_fetcher is None and self.ocsp_fetcher is None
+        return nobody and self.mode == "best_effort"
+
+    @property
     def generation(self) -> int:
         """Grows when other CRLs are in force: part of what a remembered verification depends on."""
         return self.store.generation if self.store is not None else 0
