@@ -15,6 +15,7 @@ from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, KeyUpdated, PeerClosed
 from tlscore.handshake import client_end13, machine  # noqa: F401  # fills its part of the table
 from tlscore.handshake.alerts12 import is_warning
+from tlscore.handshake.exporting import ExportingConnection
 from tlscore.handshake.facts import completion
 from tlscore.handshake.machine import Closed, State
 from tlscore.handshake.outcome import Agreement
@@ -25,8 +26,7 @@ from tlscore.handshake.post_handshake import (
     interrupted,
     request_certificate,
 )
-from tlscore.handshake.record_errors import REMEDIES, SSLV2_HELLO, eof_remedy, record_error
-from tlscore.handshake.settling import SettledHandshake
+from tlscore.handshake.record_errors import SSLV2_HELLO, eof_remedy, record_error
 from tlscore.handshake.starting import start_client, start_server
 from tlscore.iana import AlertDescription, AlertLevel, ProtocolVersion
 
@@ -37,14 +37,12 @@ if TYPE_CHECKING:
 
 _CLOSED = Closed()
 _FATAL = AlertLevel.fatal
-# RFC 9266 4.2: the label, an empty context, 32 octets.
-_EXPORTER_BINDING = (b"EXPORTER-Channel-Binding", b"", 32)
 
 # Key updates of one direction that one call of events() reports; long-lived connections make more when nobody asks.
 _KEY_UPDATES_REPORTED = 16
 
 
-class Connection(SettledHandshake):
+class Connection(ExportingConnection):
     """A client or server connection, made by `ClientConfig.connection` or `ServerConfig.connection`.
 
     `receive`, `data_to_send`, `write`, `write_many`, `write_into`, `wire_size`, `read` and `read_into` come from the
@@ -196,57 +194,6 @@ class Connection(SettledHandshake):
             raise errors.UsageError("only servers ask for a certificate after the handshake", section="RFC 9846 4.7.2")
         return request_certificate(self._state, Output(self, bytearray(), self._events))
 
-    # -- keys and bindings ---------------------------------------------------------------------------------------------
-
-    def export_keying_material(self, label: str | bytes, context: bytes | None, length: int) -> bytes:
-        """Keys for another protocol, bound to this connection.
-
-        Takes:    label: ASCII text, registered with IANA or beginning with "EXPERIMENTAL"; context: any octets, the
-                  same at both ends, None and b"" being the same in TLS 1.3 alone; length: octets wanted, at most 255
-                  times those of the hash.
-        Gives:    the same octets at both ends; they outlive changes of keys.
-        Raises:   HandshakeNotComplete before the handshake is; UsageError for a label or length that cannot be, and in
-                  TLS 1.2 without the extended main secret; the original error after a failure.
-        Source:   RFC 9846 section 7.5, RFC 5705.
-        """
-        self._check_complete()
-        outcome = self._outcome
-        assert outcome is not None
-        try:
-            octets = label.encode("ascii") if isinstance(label, str) else label
-            return outcome.export(octets, context, length)
-        except (ValueError, OverflowError) as refused:
-            raise errors.UsageError(str(refused), section="RFC 9846 7.5", code="TLS-EXPORTER") from None
-
-    def channel_binding(self, kind: str = "tls-exporter") -> bytes:
-        """What binds an authentication inside the connection to it.
-
-        Takes:    kind: "tls-exporter" (RFC 9266), "tls-server-end-point" (RFC 5929), which every connection of the
-                  same server certificate shares, or, in TLS 1.2, "tls-unique" (RFC 5929).
-        Raises:   HandshakeNotComplete before the handshake is; UsageError for another kind, or for a certificate that
-                  has no end point; the original error after a failure.
-        Source:   RFC 9266 section 4.2, RFC 5929 sections 3.1 and 4.1.
-        """
-        self._check_complete()
-        outcome = self._outcome
-        assert outcome is not None
-        if kind == "tls-exporter":
-            return outcome.export(*_EXPORTER_BINDING)
-        if kind == "tls-unique" and outcome.version != ProtocolVersion.TLS13:
-            return outcome.unique()
-        if kind != "tls-server-end-point":
-            raise errors.UsageError(
-                f'there is no channel binding "{errors.escape(kind, 40)}" in TLS 1.3',
-                remedy='use "tls-exporter" or "tls-server-end-point"',
-                section="RFC 9266 4.2",
-            )
-        from tlscore.certs.end_point import server_end_point
-
-        leaf = next(iter(self.peer_chain), None) if self.role == "client" else outcome.own_leaf
-        if leaf is None:
-            raise errors.UsageError("an anonymous server has no certificate", section="RFC 5929 4.1")
-        return server_end_point(leaf)
-
     # -- hooks that the record layer calls -----------------------------------------------------------------------------
 
     def _drive(self, *answer: object) -> None:
@@ -382,19 +329,6 @@ class Connection(SettledHandshake):
     def _eof_remedy(self) -> str:
         """What a silent peer most likely means, by the step that was reached."""
         return eof_remedy(self.role, self._state.stage, self._outcome is not None, self._awaits_verdict)
-
-    def _check(self) -> None:
-        if self._error is not None:
-            # Each raise lengthens the traceback of its exception: without this, a dead connection that is asked again
-            # and again would grow.
-            raise self._error.with_traceback(None)
-
-    def _check_complete(self) -> None:
-        self._check()
-        if not self.handshake_complete:
-            raise errors.HandshakeNotComplete(
-                "the handshake is not complete", remedy=REMEDIES["handshake_not_complete"], section="RFC 9846 4.5.3"
-            )
 
     def _note_key_updates(self) -> None:
         _, _, received, sent = self.counters

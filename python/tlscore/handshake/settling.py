@@ -205,10 +205,13 @@ class SettledHandshake(ConfirmedHandshake):
                 late.pending.discard()
             waits.late = []
 
-    # -- what Connection does about it ---------------------------------------------------------------------------------
-
     def _check(self) -> None:
-        raise NotImplementedError
+        if self._error is not None:
+            # Each raise lengthens the traceback of its exception: without this, a dead connection that is asked again
+            # and again would grow.
+            raise self._error.with_traceback(None)
+
+    # -- what Connection does about it ---------------------------------------------------------------------------------
 
     def _enter(self, state: "State") -> None:
         raise NotImplementedError
