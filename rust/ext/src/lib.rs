@@ -11,6 +11,7 @@ mod key_log;
 mod key_share;
 mod layer;
 mod layer_descriptor;
+mod layer_event_loop;
 mod layer_handshake;
 mod layer_io;
 mod legacy_share;
