@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "python" / "tlscore"
 # The layers, lowest first: a module imports its own layer and lower ones.
 LAYERS = [
     {"iana", "record"},
-    {"errors", "catalogue", "pending"},
+    {"errors", "catalogue", "pending", "clocks"},
     {
         "wire",
         "defaults",

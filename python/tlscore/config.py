@@ -113,6 +113,7 @@ class ClientConfig(Config, kw_only=True):
         values["authentication"] = _authentication(authentication)
         values["authorize"] = settings.callback("authorize", authorize, "a PeerIdentity and gives True or False")
         config_checks.client_flags(values, given)
+        config_checks.client_identities(values)
         if isinstance(authentication, danger.AcceptAnyPeer):
             config_checks.verifies_nobody(values)
         self._fill(values)

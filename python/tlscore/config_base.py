@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from tlscore import defaults, policies, settings, version_lists
+from tlscore import clocks, defaults, policies, settings, version_lists
 from tlscore.errors import ConfigError, unknown_keyword
 from tlscore.iana import CipherSuite, NamedGroup, SignatureScheme
 from tlscore.policies import Policy
@@ -144,7 +144,7 @@ class Config(Record, kw_only=True):
             "key_log": settings.key_log(given["key_log"]),
             "handshake_timeout": settings.seconds("handshake_timeout", given["handshake_timeout"]),
             "limits": settings.instance("limits", limits, Limits, "give Limits(...)"),
-            "clock": settings.clock(given["clock"]),
+            "clock": clocks.accepted(given["clock"]),
             "interpreter_release_threshold": settings.whole_number(
                 "interpreter_release_threshold", threshold, 0, 2**31 - 1
             ),
@@ -160,10 +160,12 @@ class Config(Record, kw_only=True):
     def days_to_expiry(self, now: datetime | None = None) -> float | None:
         """Days until the first certificate of all identities expires, as they are now: a number to watch.
 
-        Takes:    now: the time to judge by; the configuration's clock, or the system's, by default.
+        Takes:    now: the time to judge by, in UTC where it names no zone; the configuration's clock, or the system's,
+                  by default.
         Gives:    below 0 where one has expired; None where there is no identity.
+        Raises:   ConfigError where the configuration's clock gives no time.
         """
-        moment = self.clock() if now is None and self.clock is not None else now
+        moment = clocks.read(self.clock) if now is None else clocks.aware(now)
         identities = {*self.current_identities, *(one.current for _, one in getattr(self, "names", ()))}
         return min((one.days_to_expiry(moment) for one in identities), default=None)
 

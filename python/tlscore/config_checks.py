@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlscore import danger, settings
-from tlscore.errors import ConfigError
+from tlscore.errors import ConfigError, escape
 from tlscore.iana import ProtocolVersion, SignatureScheme
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.certs.trust_store import TrustStore
     from tlscore.certs.watch import IdentityFile
+    from tlscore.suites import Suite
 
     AnyIdentity = Identity | IdentityFile
+
+_NO_SIGNATURE = "has a keyUsage without digitalSignature"
 
 
 def client_flags(values: dict[str, Any], given: dict[str, Any]) -> None:
@@ -145,6 +148,11 @@ def named_identities(value: object, strict: bool) -> tuple[tuple[str, AnyIdentit
     return tuple(found)
 
 
+def client_identities(values: dict[str, Any]) -> None:
+    """Whatever a client's certificate is shown for, its key signs."""
+    _may_sign("ClientConfig", values["identities"])
+
+
 def server_identities(values: dict[str, Any]) -> tuple[AnyIdentity, ...]:
     identities: tuple[AnyIdentity, ...] = values["identities"] or tuple(
         dict.fromkeys(one for _, one in values["names"])
@@ -162,9 +170,9 @@ def server_identities(values: dict[str, Any]) -> tuple[AnyIdentity, ...]:
             code="TLS-CONFIG-NO_IDENTITY",
         )
     if values["legacy"] is not None:
-        from tlscore import legacy
-
-        return legacy.server_identities(values, identities)
+        _serve_the_tier(values, identities)
+        return identities
+    _may_sign("ServerConfig", identities)
     makes = {scheme for one in identities for scheme in _makes(one.current, values["versions"])}
     if makes.isdisjoint(values["schemes"]):
         raise ConfigError(
@@ -178,6 +186,71 @@ def _makes(identity: Identity, versions: tuple[int, ...]) -> tuple[int, ...]:
     """The schemes that an identity can sign with in the versions that are enabled."""
     newer = identity.schemes if ProtocolVersion.TLS13 in versions else ()
     return newer + (identity.schemes12 if ProtocolVersion.TLS12 in versions else ())
+
+
+def _may_sign(owner: str, identities: tuple[AnyIdentity, ...]) -> None:
+    """One identity at least must be allowed to sign; those that are not are passed over in every handshake."""
+    if identities and not any("digitalSignature" in one.current.uses for one in identities):
+        told = "; ".join([f"{_who(number, one.current)} {_NO_SIGNATURE}" for number, one in enumerate(identities, 1)])
+        raise ConfigError(
+            f"no identity of this {owner} may sign a handshake: {told}",
+            remedy="have the certificate issued with keyUsage = digitalSignature, or without keyUsage",
+            section="RFC 9846 4.5.1.2",
+            code="TLS-CONFIG-KEY_USAGE",
+        )
+
+
+def _serve_the_tier(values: dict[str, Any], identities: tuple[AnyIdentity, ...]) -> None:
+    """One identity at least must serve one suite of the legacy tier."""
+    parts: tuple[Suite, ...] = values["legacy"].parts()
+    if any(one.authentication == "anon" for one in parts):
+        return
+    misfits = []
+    for number, one in enumerate(identities, 1):
+        why = _misfit(one.current, parts, values["versions"], values["schemes"])
+        if not why:
+            return
+        misfits.append(f"{_who(number, one.current)} {why}")
+    needed = " or ".join(dict.fromkeys(one.authentication for one in parts))
+    raise ConfigError(
+        f"no identity serves any of Legacy.suites, which need a key for {needed}: {'; '.join(misfits)}",
+        remedy="add suites for the key and the keyUsage of the identity, or an identity that these suites can use",
+        section="RFC 5246 7.4.2",
+        code="TLS-CONFIG-NOT_AVAILABLE",
+    )
+
+
+def _misfit(identity: Identity, parts: tuple[Suite, ...], versions: tuple[int, ...], schemes: tuple[int, ...]) -> str:
+    """Why an identity serves none of some suites of the legacy tier; empty where it serves one."""
+    from tlscore.certs import legacy_signatures as old
+
+    fitting = [one for one in parts if one.authentication == identity.kind]
+    if not fitting:
+        return f"is for {identity.kind or 'TLS 1.3 alone'}"
+    why = []
+    for part in fitting:
+        if part.key_exchange == "RSA":
+            reason = old.exchange_problem(identity)
+        elif any(_signs_in(old.able(identity, one), one, schemes) for one in versions if part.usable_in(one)):
+            reason = ""
+        else:
+            may_sign = "digitalSignature" in identity.uses
+            reason = "signs with none of the schemes of these versions" if may_sign else _NO_SIGNATURE
+        if not reason:
+            return ""
+        why.append(reason)
+    return " and ".join(dict.fromkeys(why))
+
+
+def _signs_in(able: tuple[int, ...], version: int, schemes: tuple[int, ...]) -> bool:
+    # Before TLS 1.2 the schemes go without saying.
+    return bool(able) and (version < ProtocolVersion.TLS12 or not set(schemes).isdisjoint(able))
+
+
+def _who(number: int, identity: Identity) -> str:
+    from tlscore.certs.peer import subject_text
+
+    return f"identity {number} ({escape(subject_text(identity.certificate), 80) or 'no subject'})"
 
 
 def encryption_only_alone(owner: str, accept: object, given: dict[str, Any], contradictions: tuple[str, ...]) -> None:

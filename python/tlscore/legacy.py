@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
-from tlscore import danger, defaults, policies, settings
+from tlscore import clocks, danger, defaults, policies, settings
 from tlscore.errors import ConfigError, escape, unknown_keyword
 from tlscore.iana import SUITES12, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 from tlscore.pending import asynchronous
@@ -25,11 +25,7 @@ from tlscore.version_lists import CURVES, fitting
 from tlscore.version_settings import TLS10, TLS11, TLS12, version_code, version_name
 
 if TYPE_CHECKING:
-    from tlscore.certs.identity import Identity
-    from tlscore.certs.watch import IdentityFile
     from tlscore.suites import Suite
-
-    AnyIdentity = Identity | IdentityFile
 
 VERSIONS: Final = (TLS12, TLS11, TLS10)
 # RFC 7919: groups of 2048 bits and more, by name.
@@ -87,10 +83,10 @@ class Legacy(Record, kw_only=True):
 
     Takes:    reason: why, for audits. versions: of "1.2", "1.1" and "1.0", those that are allowed. suites: IANA names
               in order of preference; the tuples of this module name them by kind. expires: the last day on which the
-              configuration works, or the exact time. sha1_signatures: whether TLS 1.2 may sign with SHA-1 (older
-              versions know nothing else). require_encrypt_then_mac: refuse CBC suites without RFC 7366, which is
-              offered with them in any case. accept_sslv2_hello: servers: take a ClientHello in the format of SSLv2.
-              no_encryption: danger.no_encryption(reason), which the NULL suites need.
+              configuration works, or the exact time (in UTC where it names no zone). sha1_signatures: whether TLS 1.2
+              may sign with SHA-1 (older versions know nothing else). require_encrypt_then_mac: refuse CBC suites
+              without RFC 7366, which is offered with them in any case. accept_sslv2_hello: servers: take a ClientHello
+              in the format of SSLv2. no_encryption: danger.no_encryption(reason), which the NULL suites need.
     Raises:   ConfigError, saying what to write instead.
     """
 
@@ -143,17 +139,17 @@ class Legacy(Record, kw_only=True):
         if self.expires is None:
             return None
         if isinstance(self.expires, datetime):
-            return self.expires if self.expires.tzinfo is not None else self.expires.replace(tzinfo=UTC)
+            return clocks.aware(self.expires)
         return datetime.combine(self.expires, time.max, UTC)
 
     def check_expiry(self, clock: Callable[[], datetime] | None) -> None:
         """Refuse to work after the last day.
 
         Takes:    clock: the configuration's; the system's where there is none.
-        Raises:   ConfigError.
+        Raises:   ConfigError, also where the clock gives no time to compare: what cannot be told to be in time is not.
         """
         end = self.end
-        if end is not None and (clock() if clock is not None else datetime.now(UTC)) > end:
+        if end is not None and clocks.read(clock) > end:
             raise ConfigError(
                 f"this legacy configuration expired at {end.isoformat()} (reason given: {self.reason})",
                 remedy="bring the peer to TLS 1.2 with ECDHE and an AEAD, or decide again and set a new day",
@@ -277,6 +273,7 @@ IMPLEMENTED: Final = (
 def policy_values(given: dict[str, Any], policy: Policy) -> dict[str, Any]:
     """Versions and suites of the tier, and what the policy has for them; for Config."""
     tier: Legacy = settings.instance("legacy", given["legacy"], Legacy, "give tlscore.legacy.Legacy(...)")
+    _within(tier, policy)
     for field in ("versions", "suites"):
         if given[field] not in (None, getattr(tier, field)):
             raise ConfigError(
@@ -304,6 +301,29 @@ def policy_values(given: dict[str, Any], policy: Policy) -> dict[str, Any]:
         ),
         "key_shares": (),
     }
+
+
+def _within(tier: Legacy, policy: Policy) -> None:
+    """A policy that somebody names is a promise, which a tier does not widen in silence.
+
+    The default policy is what there is where none is named: it promises nothing beside a tier.
+    """
+    if policy == policies.DEFAULT:
+        return
+    suites = [one.name for one in tier.parts() if one.code not in policy.suites]
+    beyond = [version_name(code) for code in tier.versions if code not in policy.versions] + suites[:3]
+    if len(suites) > 3:
+        beyond.append(f"{len(suites) - 3} more suites")
+    if tier.sha1_signatures and not set(SHA1_SCHEMES) <= set(policy.schemes):
+        beyond.append("signatures with SHA-1")
+    if beyond:
+        raise ConfigError(
+            f"Legacy allows {', '.join(beyond)}, and the policy {policy.name} does not",
+            remedy="leave policy out: certificate_policy=, groups= and schemes= keep what it says about certificates "
+            "and keys; or give a policy of your own that lists them: policy.replace(name=..., versions=..., "
+            "suites=...)",
+            code="TLS-CONFIG-CONTRADICTION",
+        )
 
 
 def usual_lists(tier: Legacy, policy: Policy) -> dict[str, tuple[int, ...]]:
@@ -335,7 +355,7 @@ def _groups(value: object, policy: Policy, parts: tuple[Suite, ...]) -> tuple[in
 def _schemes(value: object, policy: Policy, tier: Legacy) -> tuple[int, ...]:
     sha1 = SHA1_SCHEMES if tier.sha1_signatures else ()
     if value is None:
-        return fitting("schemes", policy.schemes, (TLS12,)) + sha1
+        return tuple(dict.fromkeys((*fitting("schemes", policy.schemes, (TLS12,)), *sha1)))
     known = fitting("schemes", policies.IMPLEMENTED_SCHEMES, (TLS12,)) + sha1
     return settings.codes("schemes", value, SignatureScheme, known)
 
@@ -396,17 +416,3 @@ def _announce(tier: Legacy, owner: str) -> None:
         danger.announce(tier.no_encryption, owner)
     until = f" until {tier.expires.isoformat()}" if tier.expires is not None else ""
     warnings.warn(f"{what}: {names} and suites of the past are allowed{until}", LegacyTlsWarning, stacklevel=5)
-
-
-def server_identities(values: dict[str, Any], identities: tuple[AnyIdentity, ...]) -> tuple[AnyIdentity, ...]:
-    """Hold the identities of a server to the suites: one of them at least must serve one."""
-    parts = values["legacy"].parts()
-    kinds = {one.current.kind for one in identities}
-    if not any(one.authentication == "anon" or one.authentication in kinds for one in parts):
-        needed = " or ".join(dict.fromkeys(one.authentication for one in parts))
-        raise ConfigError(
-            f"no identity serves any of Legacy.suites, which need a key for {needed}",
-            remedy="add suites for the key of the identity, or an identity with such a key",
-            code="TLS-CONFIG-NOT_AVAILABLE",
-        )
-    return identities

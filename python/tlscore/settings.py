@@ -277,14 +277,6 @@ def key_log(value: object) -> str | None:
     return str(os.fspath(value))
 
 
-def clock(value: object) -> Any:
-    if value is not None and not callable(value):
-        raise ConfigError(
-            f"clock is {_kind(value)}", remedy="give a function without arguments that gives an aware datetime"
-        )
-    return value
-
-
 def callback(field: str, value: object, takes: str) -> Any:
     """A function that is called during handshakes, plain or async, or None."""
     if value is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.certificates import Authority, Issued, make_ca
+from tests.support.certificates import Authority, Issued, key_usage, make_ca
 from tests.support.peers import pair
 from tlscore import ClientConfig, FileWatcher, Identity, IdentityFile, ServerConfig, TrustFile, TrustStore, errors
 from tlscore.handshake.plans import server_plan
@@ -97,6 +97,33 @@ def test_expired_certificate_does_not_replace_a_valid_one(
     assert not source.reload()
     assert "holds an expired certificate" in str(source.last_error)
     assert source.current.chain == pairs[0].chain_der
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        (("digital_signature",), ("key_encipherment",), False),
+        (("key_encipherment",), ("digital_signature",), False),
+        (("digital_signature", "key_encipherment"), ("data_encipherment",), False),
+        (("digital_signature", "key_encipherment"), ("key_encipherment",), True),
+        (("digital_signature",), ("digital_signature", "key_encipherment"), True),
+    ],
+)
+def test_certificate_for_another_use_does_not_replace_one(
+    tmp_path: Path, authority: Authority, first: tuple[str, ...], second: tuple[str, ...], taken: bool
+) -> None:
+    """RFC 5246 7.4.2: whatever the old one served, the new one must not, so that no handshake would be left."""
+    old, new = (
+        authority.issue(NAME, key="rsa2048", key_usage=False, extra=((key_usage(*bits), True),))
+        for bits in (first, second)
+    )
+    source = IdentityFile(*lay(tmp_path, old))
+    lay(tmp_path, new)
+    assert source.reload() is taken
+    assert source.current.chain == (new if taken else old).chain_der
+    assert (source.last_error is None) is taken
+    if not taken:
+        assert "whose keyUsage allows" in str(source.last_error)
 
 
 def test_wrong_start_is_an_error(tmp_path: Path, pairs: list[Issued]) -> None:

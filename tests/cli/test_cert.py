@@ -88,6 +88,7 @@ def test_verify_runs_every_check(capsys: pytest.CaptureFixture[str], folder: Pat
         (["--name", "other.example"], "fail name"),
         (["--purpose", "client"], "fail extended_key_usage"),
         (["--time", "2040-01-01"], "fail validity"),
+        (["--key-use", "keyEncipherment"], "is for a key that only signs, and RSA key exchange encrypts to it"),
         (["--name", "www.EXAMPLE.com"], "REFUSED: the server's certificate is not for www.example.com"),
     ],
 )

@@ -286,6 +286,78 @@ def test_anonymous_suites_belong_to_encryption_only(role: str) -> None:
     assert quiet(config.encryption_only, danger.accept_any_peer, legacy=made).legacy is made
 
 
+# -- beside a policy ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", [one for one in ALL if one is not policies.DEFAULT], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("versions", "suites", "text"),
+    [
+        ("1.1", (RSA_SHA,), r"TLSv1\.1, TLS_RSA_WITH_AES_128_CBC_SHA"),
+        ("1.2", (RSA_SHA,), "TLS_RSA_WITH_AES_128_CBC_SHA"),
+        (("1.2", "1.0"), legacy.DEFAULT_SUITES, r"TLSv1\.0, "),
+        ("1.2", legacy.RSA_SUITES, r"TLS_RSA_WITH_AES_128_GCM_SHA256, .* 3 more suites"),
+    ],
+)
+def test_tier_never_widens_a_policy_that_is_named(
+    policy: policies.Policy, versions: Any, suites: Any, text: str
+) -> None:
+    """A named policy is a promise about versions and suites: what breaks it is refused, never allowed in silence."""
+    made = tier(versions=versions, suites=suites)
+    usual = simple(made)
+    for build in (
+        lambda: simple(made, policy=policy),
+        lambda: quiet(ServerConfig.simple, (identity(), identity("rsa2048")), legacy=made, policy=policy),
+        lambda: quiet(usual.replace, policy=policy),
+        lambda: quiet(ClientConfig.simple(standing.trust(), policy=policy).replace, legacy=made),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"Legacy allows .*{text}.*, and the policy {policy.name} does not"
+        ) as found:
+            build()
+        assert found.value.code == "TLS-CONFIG-CONTRADICTION"
+        assert "policy.replace(name=..., versions=..., suites=...)" in found.value.remedy
+
+
+def test_policy_that_lists_the_tier_stands_beside_it() -> None:
+    """Who wants both says so in the policy; then it says everything else as well."""
+    made = tier(versions=("1.2", "1.1"), suites=(RSA_SHA, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"))
+    own = policies.HARDENED.replace(name="press", versions=made.versions, suites=made.suites)
+    config = simple(made, policy=own)
+    assert (config.policy, config.versions, config.suites) == (own, made.versions, made.suites)
+    assert config.certificate_policy is policies.HARDENED.certificate_policy
+    assert config.groups == tuple(one for one in own.groups if one in (NamedGroup.x25519, NamedGroup.secp384r1))
+    with pytest.raises(ConfigError, match="Legacy allows TLS_RSA_WITH_AES_256_CBC_SHA, and the policy press does not"):
+        quiet(config.replace, legacy=tier(versions="1.2", suites=("TLS_RSA_WITH_AES_256_CBC_SHA",)))
+    assert quiet(config.replace, alpn=("h2",)).policy == own
+
+
+def test_tier_within_a_policy_needs_no_other_one() -> None:
+    made = tier(versions="1.2", suites=("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",))
+    assert simple(made, policy=policies.MOZILLA_INTERMEDIATE).suites == made.suites
+    with pytest.raises(ConfigError, match=r"Legacy allows TLSv1\.2, "):
+        simple(made, policy=policies.MOZILLA_MODERN)
+
+
+def test_sha1_is_beyond_every_policy_that_does_not_list_it() -> None:
+    made = tier(versions="1.2", suites=("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",), sha1_signatures=True)
+    named = policies.MOZILLA_INTERMEDIATE
+    with pytest.raises(ConfigError, match="allows signatures with SHA-1, and the policy mozilla_intermediate does not"):
+        simple(made, policy=named)
+    own = named.replace(name="own", schemes=(*named.schemes, *legacy.SHA1_SCHEMES))
+    assert simple(made, policy=own).schemes[-2:] == legacy.SHA1_SCHEMES
+    assert len(set(simple(made, policy=own).schemes)) == len(simple(made, policy=own).schemes)
+
+
+def test_default_policy_promises_nothing_beside_a_tier() -> None:
+    """It is what there is where none is named, so that naming it and naming none are one configuration."""
+    made = tier(suites=(RSA_SHA,))
+    assert simple(made, policy=policies.DEFAULT) == simple(made)
+    same = policies.DEFAULT.replace(name="own")
+    with pytest.raises(ConfigError, match="the policy own does not"):
+        simple(made, policy=same)
+
+
 # -- what follows from it ----------------------------------------------------------------------------------------------
 
 
@@ -404,7 +476,8 @@ def test_lists_that_were_set_by_hand_outlive_a_renewed_tier() -> None:
     config = quiet(ClientConfig.simple, standing.trust(), legacy=first, groups=groups, schemes=schemes)
     renewed = quiet(config.replace, legacy=first.replace(expires=date(2999, 1, 1)))
     assert (renewed.groups, renewed.schemes) == (config.groups, config.schemes)
-    again = quiet(config.replace, policy=policies.HARDENED)
+    promised = policies.HARDENED.replace(name="own", versions=first.versions, suites=first.suites)
+    again = quiet(config.replace, policy=promised)
     assert (again.groups, again.schemes) == (config.groups, config.schemes)
     usual = quiet(ClientConfig.simple, standing.trust(), legacy=first)
     shorter = quiet(usual.replace, legacy=tier(versions="1.2", suites=legacy.DEFAULT_SUITES))

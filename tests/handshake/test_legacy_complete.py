@@ -27,6 +27,7 @@ from tests.support.peers import failure, pump
 from tests.support.revocation import GOOD, make_response
 from tests.support.standing import NAME, pattern, records_of
 from tlscore import ClientConfig, Revocation, ServerConfig, danger, errors, events, legacy
+from tlscore.certs.legacy_signatures import exchange_problem
 from tlscore.connection import Connection
 from tlscore.handshake.legacy_exchange import encrypt_premaster
 from tlscore.handshake.legacy_plans import _decryptor
@@ -327,16 +328,16 @@ def test_chain_signed_with_sha1_is_shown_to_clients_that_cannot_say_more(version
         pump(*ends)
 
 
-class LongKey:
-    """Stands for a key of more bits than the exchange takes: making one costs minutes."""
-
-    schemes = (SignatureScheme.rsa_pss_rsae_sha256,)
+class OddKey:
+    """Stands for a key that the exchange does not take: of more bits, say, which costs minutes to make."""
 
     _sign_checked = False
 
-    def __init__(self) -> None:
+    def __init__(self, bits: int) -> None:
+        self.key_size = bits
         self._private = self
-        self.certificate = standing.authority().issue(NAME, key_usage=False).certificate
+        self.uses = ("digitalSignature", "keyEncipherment")
+        self.certificate = identity("rsa2048").certificate
 
     def private_bytes(self, *form: Any) -> bytes:
         return make_key("p256").private_bytes(*form)
@@ -344,7 +345,10 @@ class LongKey:
 
 def test_key_that_the_exchange_does_not_take() -> None:
     """A server does not offer what it cannot open, a client says what is wrong with the server's certificate."""
-    assert _decryptor(LongKey()) is None  # type: ignore[arg-type]
+    long, odd = OddKey(8193), OddKey(8192)
+    assert exchange_problem(long) == "has an RSA key of 8193 bits, which only signs"  # type: ignore[arg-type]
+    assert exchange_problem(odd) == ""  # type: ignore[arg-type]
+    assert _decryptor(long) is _decryptor(odd) is None  # type: ignore[arg-type]
     chain = SimpleNamespace(public_key=make_key("p256").public_key())
     with pytest.raises(errors.UnsupportedCertificate, match="cannot be encrypted to"):
         encrypt_premaster(chain, 0x0303)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support import standing
 from tests.support.certificates import make_ca, make_key
@@ -19,14 +20,23 @@ from tlscore.version_settings import TLS10, version_code
 from tlscore.wire import (
     EcPointFormats,
     ExtendedMainSecret,
+    Finished12,
     MaxFragmentLength,
     RenegotiationInfo,
     SignatureAlgorithms,
     SupportedGroups,
     SupportedVersions,
     encode,
+    encode_struct,
 )
-from tlscore.wire.messages_legacy import ClientKeyExchangeBody
+from tlscore.wire.messages_legacy import (
+    ClientEcdhPublic,
+    ClientKeyExchangeBody,
+    EncryptedPremaster,
+    ServerEcdhParams,
+    ServerKeyExchangeBody,
+    decode_first,
+)
 
 ECDHE_CBC = "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"
 DHE_CBC = "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"
@@ -167,6 +177,47 @@ def test_handshake_data_behind_the_client_hello_is_refused(name: str) -> None:
     end, raw = fresh(name)
     raw.send(encode(raw.hello_message()) + encode(ClientKeyExchangeBody(bytes(34))))
     refuses(end, raw, errors.UnexpectedMessage)
+
+
+@pytest.mark.parametrize("name", [RSA_CBC, ECDHE_CBC])
+def test_client_key_exchange_ahead_of_the_server_hello_counts_in_its_turn(name: str) -> None:
+    """In a record of its own it is read when its turn comes: a client may know the server's certificate, or share, and
+    gains nothing, as Finished covers the server's random."""
+    end, raw = fresh(name)
+    share: Any = None
+    if name == RSA_CBC:
+        spki = issued("rsa2048").certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        encrypted, shared = _core.SharedSecret.rsa_premaster(raw.number, spki)
+        early = ClientKeyExchangeBody(encode_struct(EncryptedPremaster(encrypted)))
+    else:
+        share = _core.KeyShare.generate(NamedGroup.x25519)
+        early = ClientKeyExchangeBody(encode_struct(ClientEcdhPublic(share.public)))
+    end.receive(raw.hello().wire() + raw.send(early, hidden=True).wire())
+    found = raw.take_flight(end.data_to_send())
+    if share is not None:
+        body = next(one.body for one in found if isinstance(one, ServerKeyExchangeBody))
+        shared = share.complete(decode_first(ServerEcdhParams, body)[0].public)
+    raw.transcript.add(encode(early))
+    raw.derive(shared, raw.extended)
+    assert not end.handshake_complete
+    end.receive(raw.change().finished().wire())
+    assert end.handshake_complete
+    raw.complete(end.data_to_send())
+
+
+@pytest.mark.parametrize("name", [RSA_CBC, ECDHE_CBC])
+def test_records_ahead_of_the_server_hello_are_held_to_their_turn(name: str) -> None:
+    """RFC 5246 7.3: a message out of its order is unexpected_message, when it came makes no difference."""
+    for behind in (
+        lambda raw: raw.send(raw.hello_message()).wire(),
+        lambda raw: raw.send(Finished12(bytes(12))).wire(),
+        lambda raw: b"\x14\x03\x02\x00\x01\x01",
+    ):
+        end, raw = fresh(name)
+        error = failure(end.receive, raw.hello().wire() + behind(raw))
+        assert type(error) is errors.UnexpectedMessage
+        assert raw.alert(end.data_to_send()) == errors.UnexpectedMessage.alert
+        assert not end.handshake_complete
 
 
 def test_silent_server_says_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.support.certificates import make_key
 from tests.support.peers import failure
 from tests.support.peers12 import ECDSA_AES128, P256, X25519, RawClient12
-from tlscore import ServerConfig, errors
+from tlscore import ServerConfig, _core, errors
 from tlscore.iana import HandshakeType
 from tlscore.wire import (
     Alpn,
@@ -17,9 +17,11 @@ from tlscore.wire import (
     EncryptThenMac,
     ExtendedMainSecret,
     Extensions,
+    Finished12,
     MaxFragmentLength,
     RecordSizeLimit,
     RenegotiationInfo,
+    ServerKeyExchange,
     ServerName,
     SessionTicket,
     SignatureAlgorithms,
@@ -145,6 +147,54 @@ def test_handshake_data_behind_the_client_hello_is_refused(server, behind):
     raw = RawClient12()
     raw.send(encode(raw.hello_message()) + behind)
     refuses(server, raw, errors.UnexpectedMessage)
+
+
+# In a record of its own a message is read when its turn comes: a server cannot tell whether octets were sent before its
+# flight or behind it. Nothing is gained by sending them early, as what authenticates covers the server's random.
+
+
+def test_client_key_exchange_ahead_of_the_server_hello_counts_in_its_turn(server):
+    """RFC 5246 7.4.1.2 has the client wait, and no server see whether it did; the handshake is the same."""
+    raw = RawClient12()
+    share = _core.KeyShare.generate(X25519)
+    early = ClientKeyExchange(share.public)
+    server.receive(raw.hello().wire() + raw.send(early, hidden=True).wire())
+    found = raw.take_flight(server.data_to_send())
+    public = next(one.public for one in found if isinstance(one, ServerKeyExchange))
+    # In the transcript it stands where it was read.
+    raw.transcript.add(encode(early))
+    raw.derive(share.complete(public))
+    assert not server.handshake_complete
+    server.receive(raw.change().finished().wire())
+    assert server.handshake_complete
+    raw.complete(server.data_to_send())
+
+
+@pytest.mark.parametrize(
+    ("behind", "expected"),
+    [
+        # What stands behind it is held to the states: one ClientHello, no change_cipher_spec before the keys, no
+        # Finished before change_cipher_spec, nothing that opens under keys which nobody can know yet.
+        (lambda raw: raw.send(raw.hello_message()).wire(), errors.UnexpectedMessage),
+        (lambda raw: raw.send(Finished12(bytes(12))).wire(), errors.UnexpectedMessage),
+        (lambda raw: CHANGE, errors.UnexpectedMessage),
+        (lambda raw: raw.send(ClientKeyExchange(bytes(32))).wire(), errors.IllegalParameter),
+        (lambda raw: early_exchange(raw) + raw.send(Finished12(bytes(12))).wire(), errors.UnexpectedMessage),
+        (lambda raw: early_exchange(raw) + CHANGE + b"\x16\x03\x03\x00\x28" + bytes(40), errors.BadRecordMac),
+        (lambda raw: early_exchange(raw) + early_exchange(raw), errors.UnexpectedMessage),
+    ],
+)
+def test_records_ahead_of_the_server_hello_are_held_to_their_turn(server, behind, expected):
+    """RFC 5246 7.3: a message out of its order is unexpected_message, when it came makes no difference."""
+    raw = RawClient12()
+    error = failure(server.receive, raw.hello().wire() + behind(raw))
+    assert type(error) is expected, error
+    assert raw.alert(server.data_to_send()) == expected.alert
+    assert not server.handshake_complete
+
+
+def early_exchange(raw):
+    return raw.send(ClientKeyExchange(_core.KeyShare.generate(X25519).public)).wire()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.interop.harness import (
 from tests.interop.test_legacy_ssl import NO_ENCRYPT_THEN_MAC
 from tests.interop.test_legacy_ssl import Files as ContextFiles
 from tests.support import standing
-from tests.support.legacy import VERSIONS, client, identity, issued, server, tier
+from tests.support.legacy import BOTH, ENCRYPTS, SIGNS, VERSIONS, client, identity, issued, quiet, server, tier
 from tests.support.standing import NAME
 from tests.support.tools import require_tool
 from tlscore import ClientConfig, ServerConfig, TlsSocket, errors, wrap_client
@@ -63,10 +63,11 @@ class Files:
         self.ca = standing.authority().write(directory, "ca")
         self._leaves: dict[str, tuple[Path, Path]] = {}
 
-    def leaf(self, key: str) -> tuple[Path, Path]:
-        if key not in self._leaves:
-            self._leaves[key] = issued(key).write(self.directory, key)
-        return self._leaves[key]
+    def leaf(self, key: str, bits: tuple[str, ...] = BOTH) -> tuple[Path, Path]:
+        stem = "-".join((key, *bits))
+        if stem not in self._leaves:
+            self._leaves[stem] = issued(key, bits).write(self.directory, stem)
+        return self._leaves[stem]
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 # -- openssl -----------------------------------------------------------------------------------------------------------
 
 
-def s_server(files: Files, key: str, *options: str) -> ProgramServer:
-    chain, private = files.leaf(key)
+def s_server(files: Files, key: str, *options: str, bits: tuple[str, ...] = BOTH) -> ProgramServer:
+    chain, private = files.leaf(key, bits)
     program = require_tool("openssl")
     identity = ("-cert", chain, "-key", private, "-CAfile", files.ca)
     return ProgramServer(program, "s_server", "-accept", f"{LOOPBACK}:{{port}}", "-rev", *identity, *options)
@@ -129,6 +130,46 @@ def test_server_against_openssl(files: Files, version: str, name: str, etm: bool
     assert b"hello from the server" in done.stdout
     assert b"Verify return code: 0 (ok)" in done.stdout
     assert b"Secure Renegotiation IS supported" in done.stdout
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_certificate_for_encipherment_alone_against_openssl(files: Files, version: str) -> None:
+    """RFC 5246 7.4.2: the keyEncipherment bit MUST be set if the key usage extension is present, and no other."""
+    only = tier(versions=version, suites=(RSA_CBC,))
+    options = (FLAGS[version], "-cipher", f"{suite(RSA_CBC).openssl_name}:@SECLEVEL=0")
+    with (
+        s_server(files, "rsa2048", *options, bits=ENCRYPTS) as program,
+        closing(program.connect(client(only))) as tls,
+    ):
+        assert (tls.version, tls.suite, tls.authenticated) == (f"TLSv{version}", RSA_CBC, True)
+        reverse(tls)
+    config = quiet(ServerConfig.simple, identity("rsa2048", ENCRYPTS), legacy=only)
+    with serve(config, greet) as serving:
+        done = s_client(files, serving.port, *options)
+        assert serving.result().suite == RSA_CBC
+    assert b"hello from the server" in done.stdout
+    assert b"Verify return code: 0 (ok)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "missing"),
+    [
+        ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", ENCRYPTS, "digitalSignature"),
+        ("TLS_DHE_RSA_WITH_AES_128_CBC_SHA", ENCRYPTS, "digitalSignature"),
+        (RSA_CBC, SIGNS, "keyEncipherment"),
+    ],
+)
+def test_certificate_for_another_use_against_openssl(
+    files: Files, name: str, bits: tuple[str, ...], missing: str
+) -> None:
+    """OpenSSL's server uses an RSA key for whatever the suite needs; RFC 5246 7.4.2 is for the client to enforce."""
+    options = ("-tls1_2", "-cipher", f"{suite(name).openssl_name}:@SECLEVEL=0")
+    config = client(tier(versions="1.2", suites=(name,)))
+    with (
+        s_server(files, "rsa2048", *options, bits=bits) as program,
+        pytest.raises(errors.UnsupportedCertificate, match=f"without {missing}"),
+    ):
+        program.connect(config)
 
 
 @pytest.mark.parametrize("theirs", VERSIONS)

@@ -161,6 +161,19 @@ class Authority:
         return Issued(leaf, (leaf, *self.above), private)
 
 
+_USAGE_BITS = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
 def make_ca(name: str = "Test CA", key: str = "p256") -> Authority:
     """A self-signed root."""
     private = make_key(key)
@@ -210,14 +223,11 @@ def _sign(
 
 
 def _key_usage(ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    return key_usage("key_cert_sign", "crl_sign") if ca else key_usage("digital_signature")
+
+
+def key_usage(*bits: str) -> x509.KeyUsage:
+    """A keyUsage with some bits, by the names that `x509.KeyUsage` has for them."""
+    every = dict.fromkeys(_USAGE_BITS, False)
+    assert set(bits) <= every.keys()
+    return x509.KeyUsage(**{**every, **dict.fromkeys(bits, True)})

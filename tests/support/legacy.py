@@ -7,14 +7,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
-from cryptography import x509
-
 from tlscore import ClientConfig, Identity, ServerConfig, UnauthenticatedTlsWarning, danger
 from tlscore.legacy import IMPLEMENTED, Legacy, LegacyTlsWarning
 from tlscore.suites import Suite, suite
 from tlscore.version_settings import TLS10, TLS11, TLS12, version_code
 
-from .certificates import Issued, make_key
+from .certificates import Issued, key_usage, make_key
 from .standing import NAME, authority, trust
 
 T = TypeVar("T")
@@ -22,6 +20,9 @@ VERSIONS = ("1.0", "1.1", "1.2")
 GROUPS = ("x25519", "secp256r1", "secp384r1", "secp521r1", "ffdhe2048")
 # The key that serves a suite, by its authentication.
 KEYS = {"ECDSA": "p256", "RSA": "rsa2048"}
+SIGNS = ("digital_signature",)
+ENCRYPTS = ("key_encipherment",)
+BOTH = SIGNS + ENCRYPTS
 NULLS = danger.no_encryption("a test")
 
 
@@ -49,23 +50,23 @@ def suites_of(version: str) -> list[Suite]:
     return [one for one in every_suite() if one.usable_in(version_code(version))]
 
 
-@cache
-def issued(key: str = "p256", usage: str = "both") -> Issued:
-    """A leaf whose key may encrypt too."""
-    bits = dict.fromkeys(
-        ("content_commitment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign"), False
-    )
-    allowed = x509.KeyUsage(
-        digital_signature=True, key_encipherment=True, encipher_only=False, decipher_only=False, **bits
-    )
-    return authority().issue(
-        NAME, key=make_key(key), usage=usage, key_usage=False, extra=((allowed, True),)  # type: ignore[arg-type]
-    )  # fmt: skip
+def issued(key: str = "p256", bits: tuple[str, ...] = BOTH) -> Issued:
+    """A leaf whose key may encrypt too, or do what `bits` of keyUsage say."""
+    return _issued(key, bits)
 
 
 @cache
-def identity(key: str = "p256") -> Identity:
-    return Identity.load(issued(key).chain_pem, issued(key).key_pem)
+def _issued(key: str, bits: tuple[str, ...]) -> Issued:
+    return authority().issue(NAME, key=make_key(key), key_usage=False, extra=((key_usage(*bits), True),))
+
+
+def identity(key: str = "p256", bits: tuple[str, ...] = BOTH) -> Identity:
+    return _identity(key, bits)
+
+
+@cache
+def _identity(key: str, bits: tuple[str, ...]) -> Identity:
+    return Identity.load(issued(key, bits).chain_pem, issued(key, bits).key_pem)
 
 
 def client(legacy: Legacy | None = None, key: str | None = None, **settings: Any) -> ClientConfig:
@@ -93,8 +94,11 @@ def _groups(legacy: Legacy | None) -> tuple[str, ...] | None:
 
 
 __all__ = [
+    "BOTH",
+    "ENCRYPTS",
     "KEYS",
     "NULLS",
+    "SIGNS",
     "TLS10",
     "TLS11",
     "TLS12",

@@ -10,7 +10,7 @@ leave, since one wrong RSA signature tells the key.
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Never, cast
 
@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tlscore.certs import names, signatures
+from tlscore import clocks
+from tlscore.certs import key_use, names, signatures
 from tlscore.certs.loading import lint, material, neighbours, order, permissions
 from tlscore.certs.loading.material import Placed
 from tlscore.certs.loading.notes import Note
@@ -32,6 +33,7 @@ from tlscore.errors import ConfigError
 from tlscore.pending import Answer, Pending, ask, is_async
 
 if TYPE_CHECKING:
+    from tlscore.certs.key_use import KeyUse
     from tlscore.certs.revocation.stapler import StapleSource
 
 Readable = str | bytes | os.PathLike[str]
@@ -42,10 +44,12 @@ class Identity:
 
     `chain` are DER certificates, own first, without a root; `names` the DNS names of the own one; `issuers` the DER
     names of all issuers of the chain; `schemes` what the key can sign in TLS 1.3, preferred first, `schemes12` in TLS
-    1.2; `kind` which suites of TLS 1.2 it serves: "ECDSA", "RSA" or, for keys of TLS 1.3 alone, ""; `roles` what the
-    certificate is for ("server", "client"); `notes` what was noticed when it was loaded; `exposed` says who else can
-    read the key's file, None where nobody can; `signed_with` the schemes of each signature of the chain; `is_async`
-    whether the key belongs to a signer whose `sign` is an `async def`.
+    1.2, both empty where the certificate forbids its key to sign; `kind` which suites of TLS 1.2 it serves: "ECDSA",
+    "RSA" or, for keys of TLS 1.3 alone, ""; `roles` what the certificate is for ("server", "client"); `uses` what it
+    lets its key be used for ("digitalSignature" and, for RSA key exchange, "keyEncipherment"); `notes` what was noticed
+    when it was loaded; `exposed` says who else can read the key's file, None where nobody can; `signed_with` the
+    schemes of each signature of the chain; `is_async` whether the key belongs to a signer whose `sign` is an `async
+    def`.
     """
 
     __slots__ = (
@@ -66,6 +70,7 @@ class Identity:
         "schemes12",
         "signed_with",
         "staple",
+        "uses",
     )
 
     chain: tuple[bytes, ...]
@@ -77,6 +82,7 @@ class Identity:
     kind: str
     signed_with: tuple[frozenset[int], ...]
     roles: tuple[str, ...]
+    uses: tuple[KeyUse, ...]
     notes: tuple[Note, ...]
     exposed: str | None
     is_async: bool
@@ -125,6 +131,10 @@ class Identity:
                 remedy="use a P-256, P-384, P-521, Ed25519, Ed448, ML-DSA or RSA key (of 2048 bits or more)",
                 section="RFC 9846 4.3.3",
             )
+        # RFC 9846 4.5.1.2, RFC 5246 7.4.2: no key signs a handshake whose certificate has a keyUsage without
+        # digitalSignature; without schemes it is chosen for none.
+        if "digitalSignature" not in self.uses:
+            self.schemes = self.schemes12 = ()
 
     def _take_chain(self, parsed: list[x509.Certificate], send_root: bool) -> None:
         """What the certificates alone tell."""
@@ -140,6 +150,7 @@ class Identity:
         self.signed_with = tuple(signatures.schemes_signing(one) for one in issued)
         self.names = _dns_names(leaf)
         self.roles = lint.roles(leaf)
+        self.uses = key_use.uses(leaf)
         self.notes = tuple(lint.role_notes(leaf))
         self.exposed = None
         self.staple = None
@@ -266,14 +277,17 @@ class Identity:
         return response if isinstance(response, bytes) and response else None
 
     def days_to_expiry(self, now: datetime | None = None) -> float:
-        """Days until the first certificate of the chain expires; below 0 where one has: a number to watch."""
-        return lint.days_left(self._parsed, now or datetime.now(UTC))
+        """Days until the first certificate of the chain expires; below 0 where one has: a number to watch.
+
+        Takes:    now: the time to judge by, in UTC where it names no zone; the system's by default.
+        """
+        return lint.days_left(self._parsed, clocks.moment(now))
 
     def lint(self, now: datetime | None = None) -> tuple[Note, ...]:
         """What peers may refuse or soon will: roles, dates, SHA-1, weak keys, a missing subjectAltName. Nothing of it
-        stops this end: the peer's policy decides."""
+        stops this end: the peer's policy decides. `now` as for days_to_expiry."""
         exposed = (Note("TLS-NOTE-EXPOSED_KEY", self.exposed),) if self.exposed is not None else ()
-        return (*exposed, *lint.lint(self._parsed, now or datetime.now(UTC)))
+        return (*exposed, *lint.lint(self._parsed, clocks.moment(now)))
 
     def __repr__(self) -> str:
         fingerprint = self.certificate.fingerprint(hashes.SHA256()).hex()

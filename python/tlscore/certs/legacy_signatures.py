@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tlscore import errors
-from tlscore.certs import signatures
-from tlscore.iana import SignatureScheme
+from tlscore.certs import key_use, signatures
+from tlscore.iana import ProtocolVersion, SignatureScheme
 
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # From the registry's range for private use: on no wire.
 RSA_MD5_SHA1: Final = 0xFF01
 _NAMES: Final = {RSA_MD5_SHA1: "rsa_pkcs1_md5_sha1"}
+# What opens premaster secrets takes no longer key: each costs a private operation before anything is known of a client.
+_LARGEST_BITS: Final = 8192
 _SECTION: Final = "RFC 4346 7.4.3"
 
 
@@ -47,6 +49,30 @@ def sha1_scheme(kind: str, schemes13: tuple[int, ...]) -> tuple[int, ...]:
     """The scheme with SHA-1 of a key in TLS 1.2; empty for keys that have none."""
     old = old_scheme(kind, schemes13)
     return () if old is None else (SignatureScheme.rsa_pkcs1_sha1 if old == RSA_MD5_SHA1 else old,)
+
+
+def able(identity: Identity, version: int) -> tuple[int, ...]:
+    """The schemes that an identity can sign with in a version up to TLS 1.2, preferred first.
+
+    Only a key in this process makes the signatures that a signer's interface cannot name.
+    """
+    if version < ProtocolVersion.TLS12:
+        only = old_scheme(identity.kind, identity.schemes) if holds_key(identity) else None
+        return () if only is None else (only,)
+    sha1 = sha1_scheme(identity.kind, identity.schemes) if holds_key(identity) else ()
+    return (*identity.schemes12, *sha1)
+
+
+def exchange_problem(identity: Identity) -> str:
+    """Why an identity serves no RSA key exchange; empty where it may."""
+    if not key_use.encrypts(identity.certificate):
+        return "has a key that only signs"
+    if "keyEncipherment" not in identity.uses:
+        return "has a keyUsage without keyEncipherment"
+    if not holds_key(identity):
+        return "has its key in a signer, which only signs"
+    bits = _held(identity).key_size
+    return f"has an RSA key of {bits} bits, which only signs" if bits > _LARGEST_BITS else ""
 
 
 def _held(identity: Identity) -> Any:

@@ -1,10 +1,11 @@
 """Chains that verified are remembered, so that a peer that comes again costs a look instead of signatures.
 
-What is kept is only "this chain, for this name and purpose, under this policy and this set of anchors, obeys", and the
-window in which all of its certificates are valid. Another name, policy object, set of anchors (a reload makes a new
-one) or a moment outside the window is another question. Revocation is never remembered: it is asked again each time, of
-the path that was found. Failures are not kept: they cost the peer as much as us. The key is a digest of the chain, so
-that what a peer sent is not held twice. `CertificatePolicy(remember=False)` switches the memory off for a policy.
+What is kept is only "this chain, for this name, purpose and use of the key, under this policy and this set of anchors,
+obeys", and the window in which all of its certificates are valid. Another name, policy object, set of anchors (a reload
+makes a new one) or a moment outside the window is another question. Revocation is never remembered: it is asked again
+each time, of the path that was found. Failures are not kept: they cost the peer as much as us. The key is a digest of
+the chain, so that what a peer sent is not held twice. `CertificatePolicy(remember=False)` switches the memory off for a
+policy.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # Own limit: about 6 KiB a chain of three certificates.
 CHAINS: Final = 512
 
-Key = tuple[bytes, tuple[int, ...], str, str, int, int]
+Key = tuple[bytes, tuple[int, ...], str, str, str, int, int]
 
 
 class Remembered(NamedTuple):
@@ -81,7 +82,12 @@ class Memory:
 
 
 def key_of(
-    chain: tuple[bytes, ...], name: ServerName | None, purpose: str, anchors: Anchors, policy: CertificatePolicy
+    chain: tuple[bytes, ...],
+    name: ServerName | None,
+    purpose: str,
+    use: str,
+    anchors: Anchors,
+    policy: CertificatePolicy,
 ) -> Key:
     """What a remembered chain is found by. Lengths are part of it: the digest alone does not tell where one ends."""
     digest = hashlib.sha256(b"".join(chain)).digest()
@@ -89,7 +95,7 @@ def key_of(
     # SrvName and UriName ask for more than their text says.
     if name is not None and len(type(name)._fields) > 1:
         asked = f"{asked}:{name!r}"
-    return digest, tuple([len(one) for one in chain]), asked, purpose, id(anchors), id(policy)
+    return digest, tuple([len(one) for one in chain]), asked, purpose, use, id(anchors), id(policy)
 
 
 MEMORY: Final = Memory()

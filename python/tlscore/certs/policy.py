@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import Final, Literal
 
+from tlscore import clocks
 from tlscore.errors import ConfigError
 from tlscore.record import Record
 
@@ -43,7 +44,8 @@ class LegacyHash(Record):
     """SHA-1 signatures taken for a while, below some anchors only.
 
     Takes:    anchors: SHA-256 fingerprints (hexadecimal, colons allowed) of the trust anchors whose chains may have
-              SHA-1 signatures. until: the last day, or the exact time, at which they are taken.
+              SHA-1 signatures. until: the last day, or the exact time (in UTC where it names no zone), at
+              which they are taken.
     """
 
     anchors: tuple[str, ...]
@@ -68,7 +70,7 @@ class LegacyHash(Record):
     def end(self) -> datetime:
         """The moment at which the window closes."""
         if isinstance(self.until, datetime):
-            return self.until if self.until.tzinfo is not None else self.until.replace(tzinfo=UTC)
+            return clocks.aware(self.until)
         return datetime.combine(self.until, time.max, UTC)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from tlscore import clocks
 from tlscore.certs import signatures
 from tlscore.certs.paths.facts import Facts
 from tlscore.certs.paths.signing import algorithm_of
@@ -70,7 +71,7 @@ class CertificateSummary(Record, kw_only=True):
 
     def days_to_expiry(self, now: datetime) -> float:
         """Days until it expires; below 0 where it has."""
-        return (self.not_after - now).total_seconds() / _DAY_SECONDS
+        return (self.not_after - clocks.aware(now)).total_seconds() / _DAY_SECONDS
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: times in ISO 8601, the serial number in hexadecimal."""

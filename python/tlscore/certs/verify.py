@@ -9,10 +9,10 @@ What else is not needed for the answer (names as text, fingerprints) is made whe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tlscore import errors
+from tlscore import clocks, errors
 from tlscore.certs import memory, signatures
 from tlscore.certs.paths import diagnosis
 from tlscore.certs.paths.budget import Budget, BudgetSpent
@@ -26,6 +26,7 @@ from tlscore.certs.policy import DEFAULT, CertificatePolicy
 from tlscore.certs.report import NAMES, Check, VerificationReport
 
 if TYPE_CHECKING:
+    from tlscore.certs.key_use import KeyUse
     from tlscore.certs.names import ServerName
     from tlscore.certs.revocation import Revocation
     from tlscore.certs.trust_store import TrustStore
@@ -118,11 +119,14 @@ def verify_server(
     policy: CertificatePolicy = DEFAULT,
     revocation: Revocation | None = None,
     stapled_ocsp: Staples = None,
+    key_use: KeyUse = "digitalSignature",
 ) -> ChainVerified:
     """Verify a server's chain for a name; without a name (danger.skip_name_check) the result is not authenticated.
 
-    Takes:    chain: DER certificates as received, the server's own first. now: the time to judge by; the system's clock
-              by default. revocation: what to ask about it; nothing by default. stapled_ocsp: what the server sent.
+    Takes:    chain: DER certificates as received, the server's own first. now: the time to judge by, in UTC where it
+              names no zone; the system's clock by default. revocation: what to ask about it; nothing by
+              default. stapled_ocsp: what the server sent. key_use: what the server's key is for: RSA key exchange needs
+              keyEncipherment, all else a signature.
     Raises:   the AlertError of the first failure, with cause and remedy, the other failures as its notes; DecodeError
               for an empty chain.
     Source:   RFC 9846 section 4.5.1.3, RFC 5280 section 6, RFC 9525.
@@ -131,7 +135,7 @@ def verify_server(
         # RFC 9846 4.5.1.3: "If the server supplies an empty Certificate message, the client MUST abort the handshake
         # with a "decode_error" alert."
         raise errors.DecodeError("the server sent no certificate", section="RFC 9846 4.5.1.3")
-    inquiry = _Inquiry(chain, trust, name, now, "server", policy, revocation, stapled_ocsp)
+    inquiry = _Inquiry(chain, trust, name, now, "server", policy, revocation, stapled_ocsp, key_use)
     return inquiry.decide(authenticated=name is not None)
 
 
@@ -178,6 +182,7 @@ def examine(
     policy: CertificatePolicy = DEFAULT,
     revocation: Revocation | None = None,
     stapled_ocsp: Staples = None,
+    key_use: KeyUse = "digitalSignature",
 ) -> VerificationReport:
     """Run every check on a chain and tell each result; nothing is raised for a chain that is not in order.
 
@@ -187,7 +192,7 @@ def examine(
         empty = Check("chain", "fail", f"the {purpose} sent no certificate", None, 50 if purpose == "server" else 116)
         return VerificationReport((empty,))
     try:
-        inquiry = _Inquiry(chain, trust, name, now, purpose, policy, revocation, stapled_ocsp)
+        inquiry = _Inquiry(chain, trust, name, now, purpose, policy, revocation, stapled_ocsp, key_use)
     except errors.BadCertificate as damage:
         text = Check("encoding", "fail", damage.cause, None, _BAD, damage.code, damage.remedy, damage.section)
         return VerificationReport((text,), chain)
@@ -221,7 +226,19 @@ def verify_link(certificate: bytes, issuer: bytes) -> VerificationReport:
 class _Inquiry:
     """One verification, from what the peer sent to its result."""
 
-    __slots__ = ("anchors", "chain", "leaf", "name", "now", "others", "policy", "purpose", "revocation", "stapled")
+    __slots__ = (
+        "anchors",
+        "chain",
+        "leaf",
+        "name",
+        "now",
+        "others",
+        "policy",
+        "purpose",
+        "revocation",
+        "stapled",
+        "use",
+    )
 
     def __init__(
         self,
@@ -233,6 +250,7 @@ class _Inquiry:
         policy: CertificatePolicy,
         revocation: Revocation | None,
         stapled: Staples,
+        use: KeyUse = "digitalSignature",
     ) -> None:
         if len(chain) > CERTIFICATES:
             raise errors.BadCertificate(
@@ -245,8 +263,8 @@ class _Inquiry:
                 remedy="send the chain alone, with fewer names in each certificate",
                 code="TLS-BAD_CERTIFICATE-BUDGET",
             )
-        self.chain, self.name, self.purpose, self.policy = chain, name, purpose, policy
-        self.now = datetime.now(UTC) if now is None else now if now.tzinfo is not None else now.replace(tzinfo=UTC)
+        self.chain, self.name, self.purpose, self.policy, self.use = chain, name, purpose, policy, use
+        self.now = clocks.moment(now)
         self.revocation = revocation
         self.stapled = stapled
         self.anchors: Anchors = anchors_of(trust)
@@ -256,7 +274,9 @@ class _Inquiry:
     def decide(self, authenticated: bool) -> ChainVerified:
         """The verified chain, or the exception of the first failure."""
         policy = self.policy
-        key = memory.key_of(self.chain, self.name, self.purpose, self.anchors, policy) if policy.remember else None
+        key = None
+        if policy.remember:
+            key = memory.key_of(self.chain, self.name, self.purpose, self.use, self.anchors, policy)
         path = memory.MEMORY.recall(key, self.now) if key is not None else None
         if path is None:
             anchors = self.anchors
@@ -294,7 +314,7 @@ class _Inquiry:
 
     def report(self, path: Path) -> VerificationReport:
         """Every check of a path that obeys."""
-        question = Question(self.anchors, self.name, self.now, self.purpose, self.policy)
+        question = Question(self.anchors, self.name, self.now, self.purpose, self.policy, self.use)
         chain = Check("chain", "pass", f"the chain ends in {Title(path[-1], 'anchor', self.purpose)}")
         checks = [chain, *all_checks(question, path, True), *self._revocation_checks(path)]
         return VerificationReport(tuple(checks), tuple(facts.der for facts in path))
@@ -304,7 +324,7 @@ class _Inquiry:
         numbered = enumerate(dict.fromkeys(self.chain[1:]), 2)
         self.others = tuple([_parse(der, number) for number, der in numbered if der != self.chain[0]])
         self.anchors = self.anchors.with_pinned((self.leaf, *self.others))
-        question = Question(self.anchors, self.name, self.now, self.purpose, self.policy)
+        question = Question(self.anchors, self.name, self.now, self.purpose, self.policy, self.use)
         return Search(question, (*self.others, *self.anchors.helpers))
 
     def _failed(self, search: Search) -> VerificationReport:

@@ -141,6 +141,15 @@ class IdentityFile(Watched):
                 remedy="renew the certificate; the old one stays in use",
                 code="TLS-CONFIG-EXPIRED",
             )
+        if old.uses and not set(old.uses) & set(fresh.uses):
+            allowed = " and ".join(fresh.uses) or "no use in TLS"
+            raise ConfigError(
+                f"{self.paths[0]} holds a certificate whose keyUsage allows {allowed}, and the one in use is for "
+                f"{' and '.join(old.uses)}",
+                remedy="have it issued with the keyUsage of the old one, which stays in use",
+                section="RFC 5246 7.4.2",
+                code="TLS-CONFIG-KEY_USAGE",
+            )
         if fresh.chain == old.chain:
             return False
         self.current = fresh

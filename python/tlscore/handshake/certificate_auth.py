@@ -7,11 +7,10 @@ tlscore.certs.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from tlscore import trace
+from tlscore import clocks, trace
 from tlscore.certs import signatures, verify
 from tlscore.danger import AcceptAnyPeer, SkipNameCheck
 from tlscore.errors import (
@@ -30,8 +29,11 @@ from tlscore.pending import Answer, Pending, ask, is_fresh
 from tlscore.wire import CertificateStatus
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tlscore._core import Transcript
     from tlscore.certs.identity import Identity
+    from tlscore.certs.key_use import KeyUse
     from tlscore.certs.names import ServerName
     from tlscore.certs.verify import ChainVerified
     from tlscore.config import ClientConfig, ServerConfig
@@ -237,17 +239,14 @@ def bad_finished(role: Role) -> DecryptError:
     )
 
 
-def now(config: "ClientConfig | ServerConfig") -> datetime:
-    if config.clock is None:
-        return datetime.now(UTC)
+def now(config: "ClientConfig | ServerConfig") -> "datetime":
+    """The time by the configuration's clock. Raises GeneralError where it gives none: no other alert says it."""
     try:
-        return config.clock()
-    except Exception as failure:
+        return clocks.read(config.clock)
+    except ConfigError as failure:
         raise GeneralError(
-            f"the configuration's clock failed ({type(failure).__name__})",
-            remedy="clock must give an aware datetime",
-            code="TLS-CLOCK_FAILED",
-        ) from failure
+            f"the configuration's {failure.cause}", remedy=failure.remedy, code="TLS-CLOCK_FAILED"
+        ) from failure.__cause__ or failure
 
 
 def chain_of(entries: Sequence["CertificateEntry"]) -> tuple[bytes, ...]:
@@ -270,10 +269,12 @@ def verify_server_chain(
     reference: "ServerName | None",
     chain: tuple[bytes, ...],
     staples: Mapping[bytes, bytes] | None,
+    key_use: "KeyUse" = "digitalSignature",
 ) -> "ChainVerified":
     """Client: validate the server's chain as the configuration demands; only a named opt-out skips a check.
 
-    Takes:    staples: the OCSP responses that came with it, by certificate.
+    Takes:    staples: the OCSP responses that came with it, by certificate. key_use: what the key exchange uses the
+              server's key for.
     """
     authentication = config.authentication
     with CheckOf("server"):
@@ -291,6 +292,7 @@ def verify_server_chain(
             policy=config.certificate_policy,
             revocation=config.revocation,
             stapled_ocsp=staples,
+            key_use=key_use,
         )
 
 

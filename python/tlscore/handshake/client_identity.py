@@ -113,6 +113,10 @@ def _misfit(identity: "Identity", scheme: int | None, wanted: Wanted) -> str | N
         return f"is issued by none of the CAs that the server lists, but by {_issuers(identity.issuers)}"
     if wanted.kinds is not None and _CERTIFICATE_TYPES.get(identity.kind) not in wanted.kinds:
         return "is not of a kind that the server asks for"
+    # RFC 5246 7.4.6: "the certificate MUST allow the key to be used for signing with the signature scheme and hash
+    # algorithm that will be employed in the certificate verify message."
+    if "digitalSignature" not in identity.uses:
+        return "may not sign: its certificate has a keyUsage without digitalSignature"
     if scheme is None:
         return f"cannot sign with {listed(SignatureScheme.name_of, wanted.schemes)}"
     if wanted.filters and not _matches(identity.chain[0], wanted.filters):

@@ -174,8 +174,10 @@ class ConnectionFacts(RecordLayer):
     def own_days_to_expiry(self, now: "datetime | None" = None) -> float | None:
         """Days until the first certificate of the chain that we showed expires: a number to watch.
 
-        Takes:    now: the time to judge by; the configuration's clock, or the system's, by default.
+        Takes:    now: the time to judge by, in UTC where it names no zone; the configuration's clock, or the system's,
+                  by default.
         Gives:    below 0 where one has expired; None where we showed none.
+        Raises:   ConfigError where the configuration's clock gives no time.
         """
         from tlscore.report import facts
 
@@ -191,8 +193,8 @@ class ConnectionFacts(RecordLayer):
     def report(self, now: "datetime | None" = None) -> "ConnectionReport":
         """Everything about this connection at this moment: `.text()` for people, `.as_json()` for programs.
 
-        Takes:    now: the time that days to expiry are counted from; the configuration's clock, or the system's, by
-                  default. The checks of the peer's chain are those of the moment of its verification.
+        Takes:    now: the time that days to expiry are counted from; as for `own_days_to_expiry`. The checks of the
+                  peer's chain are those of the moment of its verification.
         Effects:  none on the connection. Where the configuration has fetchers of revocation data and what they brought
                   is too old by now, they are asked again.
         """

@@ -251,7 +251,8 @@ def _verified(
 ) -> ExpectLegacyKeyExchange | ExpectLegacyDoneOrRequest:
     """Verify the server's chain; what comes next depends on the key exchange."""
     plan, answer = agreed.plan, agreed.answer
-    chain = verify_server_chain(plan.config, agreed.context.reference, certificates, staples)
+    use = exchange.use_of(answer.suite)
+    chain = verify_server_chain(plan.config, agreed.context.reference, certificates, staples, use)
     exchange.check_leaf(answer.suite, answer.version, chain, plan.config.groups)
     out.step(trace.CLIENT_VERIFIED_SERVER if chain.authenticated else trace.PEER_NOT_VERIFIED)
     if answer.suite.key_exchange == "RSA":

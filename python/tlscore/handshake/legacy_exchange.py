@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tlscore._core import DheShare, KeyShare, MainSecret12, RsaDecryptor, SharedSecret, dhe_group
+from tlscore.certs import key_use
 from tlscore.certs import legacy_signatures as old
 from tlscore.errors import DecodeError, HandshakeFailure, IllegalParameter, InsufficientSecurity, UnsupportedCertificate
 from tlscore.handshake import key_exchange12 as exchange
 from tlscore.handshake.certificate_auth import CheckOf, signature_over
 from tlscore.handshake.key_exchange12 import Role
-from tlscore.handshake.legacy_plans import may_encrypt
 from tlscore.handshake.proofs import Anonymous, SignatureVerified
 from tlscore.iana import NamedGroup, ProtocolVersion
 from tlscore.legacy import FINITE_FIELDS, SHA1_SCHEMES
@@ -79,6 +79,13 @@ def main_secret(
 # -- client ------------------------------------------------------------------------------------------------------------
 
 
+def use_of(suite: "Suite") -> "key_use.KeyUse":
+    """What a key exchange uses the key of the server's certificate for."""
+    # RFC 5246 7.4.2, on DHE_RSA and ECDHE_RSA: "the certificate MUST allow the key to be used for signing (the
+    # digitalSignature bit MUST be set if the key usage extension is present)"; on RSA, as certs/key_use.py has it.
+    return "keyEncipherment" if suite.key_exchange == "RSA" else "digitalSignature"
+
+
 def check_leaf(suite: "Suite", version: int, chain: "ChainVerified", groups: Sequence[int]) -> None:
     """Hold the server's certificate to the suite that the server selected, to the version, and to our groups."""
     # RFC 5246 7.4.2: "The end entity certificate's public key (and associated restrictions) MUST be compatible with the
@@ -88,7 +95,7 @@ def check_leaf(suite: "Suite", version: int, chain: "ChainVerified", groups: Seq
         why = f"needs an {suite.authentication} certificate, and the server's is not for such a key"
     elif suite.key_exchange == "RSA" and old.old_scheme("RSA", chain.signature_schemes) is None:
         why = "needs a key that encrypts, and the server's only signs (RSASSA-PSS)"
-    elif suite.key_exchange == "RSA" and not may_encrypt(chain.certificate):
+    elif suite.key_exchange == "RSA" and use_of(suite) not in key_use.uses(chain.certificate):
         why = "needs a key that encrypts, and the server's certificate has a keyUsage without keyEncipherment"
     elif chain.curve and NamedGroup.code_of(chain.curve) not in groups:
         why = f"came with a certificate for a key on {chain.curve}, a curve that we did not offer"
@@ -281,14 +288,10 @@ def own_scheme(identity: "Identity", version: int, theirs: Sequence[int], allowe
 
     Takes:    theirs: what the peer verifies, for TLS 1.2; allowed: what the configuration allows.
     """
+    able = old.able(identity, version)
     if version < TLS12:
-        return old.old_scheme(identity.kind, identity.schemes) if old.holds_key(identity) else None
-    able = _with_sha1(identity) if old.holds_key(identity) else identity.schemes12
+        return able[0] if able else None
     return next((scheme for scheme in able if scheme in theirs and scheme in allowed), None)
-
-
-def _with_sha1(identity: "Identity") -> tuple[int, ...]:
-    return (*identity.schemes12, *old.sha1_scheme(identity.kind, identity.schemes))
 
 
 def old_scheme_of(chain: "ChainVerified") -> int | None:

@@ -176,7 +176,7 @@ def _nothing_serves(
             section="RFC 7919 4",
             code="TLS-NO_COMMON_GROUP",
         )
-    kinds = ", ".join(dict.fromkeys(one.kind or "none of TLS 1.2" for one in candidates)) or "none"
+    kinds = ", ".join(dict.fromkeys(map(_key, candidates))) or "none"
     return HandshakeFailure(
         f"none of the common suites ({', '.join([one.name for one in usable][:6])}) can be served: our keys are for "
         f"{kinds}; the client's groups are {listed(NamedGroup.name_of, offer.groups)}"
@@ -185,6 +185,13 @@ def _nothing_serves(
         section="RFC 5246 7.4.1.3",
         code="TLS-NO_FITTING_CERTIFICATE",
     )
+
+
+def _key(identity: "Identity") -> str:
+    """What the key of an identity is for, for an error."""
+    if not identity.kind:
+        return "none of TLS 1.2"
+    return f"{identity.kind} ({', '.join(identity.uses) or 'neither digitalSignature nor keyEncipherment'})"
 
 
 def _fields_differ(plan: LegacyServerPlan, offer: Offer12) -> bool:

@@ -8,9 +8,9 @@ open what was encrypted to its RSA certificates.
 from typing import TYPE_CHECKING
 
 from tlscore._core import RsaDecryptor
-from tlscore.certs.legacy_signatures import pkcs8
+from tlscore.certs.legacy_signatures import exchange_problem, pkcs8
 from tlscore.handshake.plans import Block, ClientPlan, ServerPlan, block
-from tlscore.iana import ClientCertificateType, ExtensionType, ProtocolVersion, SignatureScheme
+from tlscore.iana import ClientCertificateType, ExtensionType, ProtocolVersion
 from tlscore.version_settings import VersionSetting
 from tlscore.wire import EncryptThenMac, encode, encode_struct
 from tlscore.wire.messages_legacy import CertificateRequestBody, Request10, Request12
@@ -112,27 +112,11 @@ class LegacyServerPlan(ServerPlan):
 
 
 def _decryptor(identity: "Identity") -> RsaDecryptor | None:
-    if SignatureScheme.rsa_pss_rsae_sha256 not in identity.schemes or not may_encrypt(identity.certificate):
-        return None
-    key = pkcs8(identity)
+    key = None if exchange_problem(identity) else pkcs8(identity)
     if key is None:
         return None
     try:
         return RsaDecryptor(key)
     except ValueError:
-        # A key of more than 8,192 bits: it may sign, and serves no exchange of keys.
+        # An odd key, such as one with a public exponent above 2^33: it may sign, and serves no exchange of keys.
         return None
-
-
-def may_encrypt(certificate: object) -> bool:
-    """Whether the keyUsage of a certificate, if it has one, lets premaster secrets be encrypted to its key."""
-    from cryptography import x509
-
-    assert isinstance(certificate, x509.Certificate)
-    # RFC 5246 7.4.2, on RSA and RSA_PSK: "the certificate MUST allow the key to be used for encryption (the
-    # keyEncipherment bit MUST be set if the key usage extension is present)."
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
-        return True
-    return usage.key_encipherment

@@ -356,11 +356,17 @@ def _signing(config: "ServerConfig", offer: Offer, candidates: "tuple[Identity, 
     ours = dict.fromkeys(scheme for one in candidates for scheme in one.schemes if scheme in config.schemes)
     raise HandshakeFailure(
         f"no common signature scheme: the client verifies {listed(SignatureScheme.name_of, offer.schemes)}; "
-        f"our certificates can sign with {listed(SignatureScheme.name_of, ours)}",
+        f"our certificates can sign with {listed(SignatureScheme.name_of, ours)}{forbidden(candidates)}",
         remedy="add an identity with a key of another kind, or enable a scheme in the client",
         section="RFC 9846 4.5.1.2",
         code="TLS-NO_COMMON_SCHEME",
     )
+
+
+def forbidden(candidates: "Sequence[Identity]") -> str:
+    """What to say of identities whose certificates forbid their keys to sign; empty where there is none."""
+    count = sum("digitalSignature" not in one.uses for one in candidates)
+    return f" ({count} of {len(candidates)} may not sign: a keyUsage without digitalSignature)" if count else ""
 
 
 def unwanted_sha1(identity: "Identity", offer: Offer) -> bool:

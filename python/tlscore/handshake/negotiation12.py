@@ -13,6 +13,7 @@ from tlscore.handshake.negotiation import (
     Offer,
     Selection,
     candidates_for,
+    forbidden,
     fragment_wanted,
     listed,
     listed_suites,
@@ -236,7 +237,7 @@ def _no_identity(
     return HandshakeFailure(
         "no common signature scheme for TLS 1.2: the client verifies "
         f"{listed(SignatureScheme.name_of, offer.schemes)}; our certificates can sign with "
-        f"{listed(SignatureScheme.name_of, ours)}",
+        f"{listed(SignatureScheme.name_of, ours)}{forbidden(fitting)}",
         remedy="enable a scheme with SHA-256 in the client, or add an identity with a key of another kind",
         section="RFC 5246 7.4.1.4.1",
         code="TLS-NO_COMMON_SCHEME",
@@ -245,4 +246,6 @@ def _no_identity(
 
 def _kinds(candidates: "Sequence[Identity]") -> str:
     name: Callable[[int], str] = SignatureScheme.name_of
-    return " and ".join(dict.fromkeys(_KINDS.get(one.schemes[0], name(one.schemes[0])) for one in candidates))
+    # One that may not sign has no scheme to be named by.
+    first = [(one, one.schemes[0] if one.schemes else 0) for one in candidates]
+    return " and ".join(dict.fromkeys(_KINDS.get(code) or (name(code) if code else one.kind) for one, code in first))

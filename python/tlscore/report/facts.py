@@ -6,10 +6,9 @@ Reading changes nothing, opens no record and asks nobody, but for fetchers of re
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tlscore import danger
+from tlscore import clocks, danger
 from tlscore.certs.paths.facts import Facts, facts_of
 from tlscore.certs.peer import PARSE_ERRORS
 from tlscore.certs.summary import CertificateSummary, days_to_expiry
@@ -19,6 +18,8 @@ from tlscore.report import ConnectionReport, Side, Situation, flags
 from tlscore.suites import suite
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tlscore.certs.identity import Identity
     from tlscore.certs.report import VerificationReport
     from tlscore.certs.verify import ChainVerified
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
 
 def moment(config: Config, now: datetime | None) -> datetime:
     """The time to judge by: what the caller says, else the clock of the configuration, else the system's."""
-    if now is None:
-        now = config.clock() if config.clock is not None else datetime.now(UTC)
-    return now if now.tzinfo is not None else now.replace(tzinfo=UTC)
+    return clocks.read(config.clock) if now is None else clocks.aware(now)
 
 
 def report_of(

@@ -99,7 +99,15 @@ def _own(certfile: Any, keyfile: Any, secret: _Password) -> Identity:
     if keyfile is not None:
         with open(keyfile, "rb") as file:
             key = file.read()
-    return Identity.load(chain, key, secret if secret.given else None)
+    identity = Identity.load(chain, key, secret if secret.given else None)
+    if "digitalSignature" not in identity.uses:
+        raise ConfigError(
+            "the certificate has a keyUsage without digitalSignature, so that its key may sign no handshake",
+            remedy="have it issued with keyUsage = digitalSignature, or without keyUsage",
+            section="RFC 9846 4.5.1.2",
+            code="TLS-CONFIG-KEY_USAGE",
+        )
+    return identity
 
 
 def _as_stdlib_refuses(certfile: Any, keyfile: Any, secret: _Password) -> None:

@@ -39,6 +39,11 @@ def test_client_accepts_a_certificate_that_is_on_no_list(leaf: Issued, root: Aut
     assert "good until" in found.text
 
 
+def test_time_without_a_zone_counts_as_utc(leaf: Issued, root: Authority) -> None:
+    path, policy = (*leaf.chain, root.certificate), Revocation.crl(data=(make_crl(root),), mode="require")
+    assert check(path, NOW.replace(tzinfo=None), policy) == check(path, NOW, policy)
+
+
 @pytest.mark.parametrize("mode", ["best_effort", "require"])
 def test_client_refuses_a_revoked_certificate_in_every_mode(leaf: Issued, root: Authority, mode: str) -> None:
     listed = entry(leaf.certificate, x509.ReasonFlags.key_compromise)

@@ -51,7 +51,10 @@ def role_notes(leaf: x509.Certificate) -> list[Note]:
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         if not usage.digital_signature:
-            text = "the certificate's keyUsage does not allow digitalSignature, which TLS 1.3 needs"
+            text = (
+                "the certificate's keyUsage does not allow digitalSignature, which every handshake needs"
+                " but those with RSA key exchange, in the legacy tier"
+            )
             found.append(Note("TLS-NOTE-KEY_USAGE", text))
     except (x509.ExtensionNotFound, *PARSE_ERRORS):
         pass

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from tlscore.certs import algorithms
+from tlscore.certs import algorithms, key_use
 from tlscore.certs.paths import signing
 from tlscore.certs.paths.constraints import constraint_problem
 from tlscore.certs.paths.facts import NETSCAPE_TYPE, Facts, serial_octets
@@ -24,9 +24,10 @@ from tlscore.certs.paths.wording import Purpose, Role, Title
 from tlscore.certs.report import Check
 
 if TYPE_CHECKING:
+    from tlscore.certs.key_use import KeyUse
     from tlscore.certs.policy import CertificatePolicy
 
-BAD, UNSUPPORTED = 42, 43
+BAD, UNSUPPORTED, ILLEGAL = 42, 43, 47
 PURPOSE_OIDS: Final = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 # Names of the rules here, in the order of a report.
 RULES: Final = (
@@ -89,14 +90,19 @@ _NETSCAPE_BITS: Final = (
 )
 
 
-def verdict(facts: Facts, role: Role, purpose: Purpose, policy: CertificatePolicy) -> tuple[Check, ...]:
-    """Failed checks of a certificate in its place; empty if it may stand there."""
-    key = (role, purpose)
+def verdict(
+    facts: Facts, role: Role, purpose: Purpose, policy: CertificatePolicy, use: KeyUse = "digitalSignature"
+) -> tuple[Check, ...]:
+    """Failed checks of a certificate in its place; empty if it may stand there.
+
+    Takes:    use: what the key of a leaf is for; of others nothing but signatures over certificates is asked.
+    """
+    key = (role, purpose, use)
     known = facts.verdicts.get(key)
     if known is not None and known[0] is policy:
         checks: tuple[Check, ...] = known[1]
         return checks
-    found = tuple(_problems(facts, role, purpose, policy))
+    found = tuple(_problems(facts, role, purpose, policy, use))
     facts.verdicts[key] = (policy, found)
     return found
 
@@ -105,7 +111,7 @@ def _fail(name: str, facts: Facts, alert: int, text: str, remedy: str, section: 
     return Check(name, "fail", text, None, alert, code, remedy, section)
 
 
-def _problems(facts: Facts, role: Role, purpose: Purpose, policy: CertificatePolicy) -> Iterator[Check]:
+def _problems(facts: Facts, role: Role, purpose: Purpose, policy: CertificatePolicy, use: KeyUse) -> Iterator[Check]:
     who = Title(facts, role, purpose)
     if facts.damage:
         yield _fail(
@@ -121,7 +127,7 @@ def _problems(facts: Facts, role: Role, purpose: Purpose, policy: CertificatePol
         yield from _hash(facts, who)
     yield from _key(facts, who, policy)
     yield from _critical(facts, who)
-    yield from _key_usage(facts, who, role)
+    yield from _key_usage(facts, who, role, use)
     if role != "leaf":
         yield from _authority(facts, who)
     yield from _purpose(facts, who, role, purpose, policy)
@@ -286,36 +292,37 @@ def _authority(facts: Facts, who: object) -> Iterator[Check]:
         )
 
 
-def _key_usage(facts: Facts, who: object, role: Role) -> Iterator[Check]:
+def _key_usage(facts: Facts, who: object, role: Role, use: KeyUse) -> Iterator[Check]:
     usage: x509.KeyUsage | None = facts.value(ExtensionOID.KEY_USAGE)
-    if usage is None:
-        return
-    if role != "leaf":
-        # RFC 5280 6.1.4 (n): "If a key usage extension is present, verify that the keyCertSign bit is set."
-        if not usage.key_cert_sign:
-            yield _fail(
-                "key_usage",
-                facts,
-                BAD,
-                f"{who} may not sign certificates (keyUsage)",
-                "issue the CA certificate with keyCertSign",
-                "RFC 5280 6.1.4",
-            )
-        return
-    # RFC 9846 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present"
-    if not usage.digital_signature:
+    if role == "leaf":
+        yield from _use_of_leaf(facts, who, usage, use)
+    # RFC 5280 6.1.4 (n): "If a key usage extension is present, verify that the keyCertSign bit is set."
+    elif usage is not None and not usage.key_cert_sign:
         yield _fail(
             "key_usage",
             facts,
-            UNSUPPORTED,
-            f"{who} has a keyUsage without digitalSignature",
-            "issue it with keyUsage = digitalSignature, or without keyUsage",
-            "RFC 9846 4.5.1.2",
+            BAD,
+            f"{who} may not sign certificates (keyUsage)",
+            "issue the CA certificate with keyCertSign",
+            "RFC 5280 6.1.4",
         )
+
+
+def _use_of_leaf(facts: Facts, who: object, usage: x509.KeyUsage | None, use: KeyUse) -> Iterator[Check]:
+    # RFC 5246 7.4.2: "The end entity certificate's public key (and associated restrictions) MUST be compatible with the
+    # selected key exchange algorithm."
+    if use == "keyEncipherment" and not key_use.encrypts(facts.certificate):
+        text, remedy = "is for a key that only signs, and RSA key exchange encrypts to it", "use a certificate for RSA"
+        section = key_use.section_of(use)
+        yield _fail("key_usage", facts, ILLEGAL, f"{who} {text}", remedy, section, "TLS-WRONG_CERTIFICATE_KIND")
+    elif usage is not None and not key_use.allows(usage, use):
+        why = ", which RSA key exchange needs" if use == "keyEncipherment" else ""
+        text, remedy = f"has a keyUsage without {use}{why}", f"issue it with keyUsage = {use}, or without keyUsage"
+        yield _fail("key_usage", facts, UNSUPPORTED, f"{who} {text}", remedy, key_use.section_of(use))
     constraints = facts.basic_constraints
     # RFC 5280 4.2.1.9: "If the cA boolean is not asserted, then the keyCertSign bit in the key usage extension MUST NOT
     # be asserted."
-    if usage.key_cert_sign and constraints is not None and not constraints.ca:
+    if usage is not None and usage.key_cert_sign and constraints is not None and not constraints.ca:
         yield _fail(
             "key_usage",
             facts,

@@ -8,9 +8,10 @@ that it completes and stops at the first one; a report runs the whole table. The
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tlscore import clocks
 from tlscore.certs import algorithms
 from tlscore.certs.paths import certificate_rules, signing
 from tlscore.certs.paths.budget import Budget
@@ -21,6 +22,7 @@ from tlscore.certs.paths.wording import Purpose, Role, Title, shown, span
 from tlscore.certs.report import Check
 
 if TYPE_CHECKING:
+    from tlscore.certs.key_use import KeyUse
     from tlscore.certs.names import ServerName
     from tlscore.certs.paths.candidates import Anchors
     from tlscore.certs.paths.facts import Facts
@@ -33,17 +35,24 @@ Path = tuple["Facts", ...]
 class Question:
     """What a path is asked: for whom, when, by which policy, and what it may cost."""
 
-    __slots__ = ("anchors", "budget", "edges", "name", "now", "policy", "purpose")
+    __slots__ = ("anchors", "budget", "edges", "name", "now", "policy", "purpose", "use")
 
     def __init__(
-        self, anchors: Anchors, name: ServerName | None, now: datetime, purpose: Purpose, policy: CertificatePolicy
+        self,
+        anchors: Anchors,
+        name: ServerName | None,
+        now: datetime,
+        purpose: Purpose,
+        policy: CertificatePolicy,
+        use: KeyUse,
     ) -> None:
         self.anchors = anchors
         self.name = name
         # Certificates count whole seconds (RFC 5280 4.1.2.5.2): the second of notAfter is valid to its end.
-        self.now = (now if now.tzinfo is not None else now.replace(tzinfo=UTC)).replace(microsecond=0)
+        self.now = clocks.aware(now).replace(microsecond=0)
         self.purpose: Purpose = purpose
         self.policy = policy
+        self.use: KeyUse = use
         self.budget = Budget(policy.budgets)
         # (child, issuer) -> whether the signature is right; objects are alive as long as the question.
         self.edges: dict[tuple[int, int], bool] = {}
@@ -257,7 +266,7 @@ def _single(name: str) -> Callable[[Question, Path, bool], list[Check]]:
 def verdict_of(question: Question, path: Path, index: int, complete: bool) -> tuple[Check, ...]:
     """Failed checks of one certificate of a path; of a leaf that is itself trusted, not the hash of its signature."""
     role = question.role(path, index, complete)
-    found = certificate_rules.verdict(path[index], role, question.purpose, question.policy)
+    found = certificate_rules.verdict(path[index], role, question.purpose, question.policy, question.use)
     if found and complete and len(path) == 1:
         return tuple(check for check in found if check.name != "hash")
     return found

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tlscore import clocks
 from tlscore.certs.peer import PARSE_ERRORS
 from tlscore.certs.report import Check
 from tlscore.certs.revocation import crl_check, names, ocsp
@@ -50,12 +51,14 @@ def check(
 ) -> list[Check]:
     """Judge a verified path.
 
-    Takes:    path: leaf to anchor. stapled_ocsp: the response for the leaf, or responses by DER certificate. peer:
-              whose path it is; a staple that is not in order has another alert where a client sent it.
+    Takes:    path: leaf to anchor. now: the time to judge by, in UTC where it names no zone. stapled_ocsp: the response
+              for the leaf, or responses by DER certificate. peer: whose path it is; a staple that is not in order has
+              another alert where a client sent it.
     Gives:    a "revocation" Check for each certificate in scope, and a "must_staple" one for the leaf.
     """
     if policy.mode == "off":
         return [Check("revocation", "skip", f"revocation is off: {policy.reason}", code="TLS-REVOCATION_OFF")]
+    now = clocks.aware(now)
     staples = _by_certificate(path, stapled_ocsp)
     last = len(path) - 1 if policy.scope == "chain" else min(1, len(path) - 1)
     checks = [_check_one(path, place, now, policy, staples, peer) for place in range(last)]

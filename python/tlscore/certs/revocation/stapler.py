@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Final, Protocol, Self, runtime_checkable
 
@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as parser
 
+from tlscore import clocks
 from tlscore.certs.peer import PARSE_ERRORS
 from tlscore.certs.revocation import ocsp
 from tlscore.certs.revocation.fetchers import FetchFailed, OCSPFetcher
@@ -55,10 +56,10 @@ class _Judge:
         self.path = path
         self.certificate = path[0].public_bytes(Encoding.DER)
         self.subject = Subject(path, 0)
-        self._clock = clock
+        self._clock = clocks.accepted(clock)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) if self._clock is None else self._clock()
+        return clocks.read(self._clock)
 
     def refusal(self, data: bytes) -> str:
         """Why a client would refuse a response; empty if it would not."""

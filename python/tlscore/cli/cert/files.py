@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tlscore import clocks
 from tlscore.errors import ConfigError, escape
 
 if TYPE_CHECKING:
@@ -71,4 +72,4 @@ def moment(text: str | None) -> datetime:
         raise ConfigError(
             f"{text!r} is no time", remedy='give it in ISO 8601, such as "2027-01-31" or "2027-01-31T12:00:00Z"'
         ) from None
-    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+    return clocks.aware(given)

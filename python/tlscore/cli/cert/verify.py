@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="the server's DNS name or address that the chain must be for")
     parser.add_argument("--purpose", choices=("server", "client"), default="server", help="whose chain it is")
     parser.add_argument(
+        "--key-use",
+        choices=("digitalSignature", "keyEncipherment"),
+        default="digitalSignature",
+        help="what the key is for: keyEncipherment for servers of the legacy tier with RSA key exchange",
+    )
+    parser.add_argument(
         "--trust",
         metavar="PATH",
         action="append",
@@ -52,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         purpose=arguments.purpose,
         policy=policies.named(arguments.policy).certificate_policy,
         revocation=_revocation(arguments.crl, arguments.require_revocation),
+        key_use=arguments.key_use,
     )
     if arguments.json:
         print(report.as_json(indent=2))
