@@ -7,6 +7,7 @@ stands behind it.
 
 from tlscore.handshake.negotiation import Selection
 from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12, Offer12
+from tlscore.handshake.output import Output
 from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
 from tlscore.iana import ProtocolVersion
 from tlscore.wire import (
@@ -32,31 +33,46 @@ _BEHIND_RANDOM = 38
 
 
 def server_hello(plan: ServerPlan, offer: Offer12, selection: Selection, random: bytes, stapled: bool) -> bytes:
-    """The ServerHello for what was selected.
+    """The ServerHello of TLS 1.2 for what was selected.
 
     Takes:    stapled: whether a CertificateStatus follows.
     """
-    key = (
-        selection.suite,
-        selection.name_used,
-        selection.alpn,
-        offer.secure,
-        offer.extended,
-        offer.formats,
-        offer.fragment,
-        offer.record_size_limit is not None,
-        stapled,
-    )
+    key = (ProtocolVersion.TLS12, selection.suite, selection.name_used, selection.alpn, *answered(offer), stapled)
     known = plan.answers12.get(key)
     if known is None:
         values = answers(plan, offer, selection.name_used, selection.alpn, stapled)
-        # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
-        message = ServerHello12(ProtocolVersion.TLS12, bytes(32), b"", selection.suite, 0, Extensions(values))
-        octets = encode(message)
-        known = octets[:_BEFORE_RANDOM], octets[_BEHIND_RANDOM:]
-        if len(plan.answers12) < _KEPT_ANSWERS:
-            plan.answers12[key] = known
-    return b"".join((known[0], random, known[1]))
+        known = keep(plan, key, ProtocolVersion.TLS12, selection.suite, values)
+    return random.join(known)
+
+
+def answered(offer: Offer12) -> tuple[object, ...]:
+    """What of an offer decides about its answer."""
+    return offer.secure, offer.extended, offer.formats, offer.fragment, offer.record_size_limit is not None
+
+
+def keep(
+    plan: ServerPlan, key: tuple[object, ...], version: int, suite: int, values: list[Extension]
+) -> tuple[bytes, bytes]:
+    """Encode a ServerHello of TLS 1.2 or less, and keep it under what it follows from.
+
+    Gives:    what stands before the random and what stands behind it.
+    """
+    # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
+    octets = encode(ServerHello12(version, bytes(32), b"", suite, 0, Extensions(values)))
+    parts = octets[:_BEFORE_RANDOM], octets[_BEHIND_RANDOM:]
+    if len(plan.answers12) < _KEPT_ANSWERS:
+        plan.answers12[key] = parts
+    return parts
+
+
+def agree_sizes(plan: ServerPlan, offer: Offer12, out: Output) -> None:
+    """Records of the sizes that the ServerHello agrees to, from here on."""
+    if offer.fragment:
+        # RFC 6066 4: "Once a maximum fragment length other than 2^14 has been successfully negotiated, the client and
+        # server MUST immediately begin fragmenting messages (including handshake messages)".
+        out.fragment(offer.fragment)
+    elif offer.record_size_limit is not None:
+        out.limit_records(min(plan.own_limit, LARGEST_RECORD_LIMIT12), offer.record_size_limit)
 
 
 def answers(plan: ServerPlan, offer: Offer12, name_used: bool, alpn: bytes | None, stapled: bool) -> list[Extension]:

@@ -23,22 +23,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tlscore import trace
 from tlscore._core import MainSecret12, Transcript, random_bytes
-from tlscore.errors import HandshakeFailure, UnsupportedCertificate
+from tlscore.errors import UnsupportedCertificate
 from tlscore.handshake import legacy_exchange as exchange
 from tlscore.handshake import messages
-from tlscore.handshake.answer12 import answers
+from tlscore.handshake.answer12 import agree_sizes, answered, answers, keep
 from tlscore.handshake.certificate_auth import CheckOf, authorized, verify_client_chain, verify_finished
 from tlscore.handshake.key_exchange12 import new_transcript
 from tlscore.handshake.legacy_exchange import TLS12, Share
 from tlscore.handshake.legacy_negotiation import LegacySelection, select, select_version
 from tlscore.handshake.legacy_plans import LegacyServerPlan
 from tlscore.handshake.machine import State, transition
-from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12, Offer12, check_offer12
+from tlscore.handshake.negotiation12 import Offer12, check_offer12
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
-from tlscore.handshake.server12 import ServerState12
+from tlscore.handshake.server12 import SERVER_HELLO_DONE, ServerState12, without_certificate
 from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
 from tlscore.pending import at_once
 from tlscore.record import Record
@@ -49,10 +49,7 @@ from tlscore.wire import (
     ClientHello,
     EcPointFormats,
     EncryptThenMac,
-    Extensions,
     Finished12,
-    ServerHello12,
-    ServerHelloDone,
     encode,
 )
 from tlscore.wire.messages_legacy import (
@@ -213,10 +210,7 @@ def send_server_flight(
     staple = identity.staple_response() if offer.staple and identity is not None else None
     out.send(_server_hello(agreed, offer, staple is not None), transcript)
     out.step(trace.SERVER_SELECTED)
-    if offer.fragment:
-        out.fragment(offer.fragment)
-    elif offer.record_size_limit is not None:
-        out.limit_records(min(plan.own_limit, LARGEST_RECORD_LIMIT12), offer.record_size_limit)
+    agree_sizes(plan, offer, out)
     if identity is not None:
         out.send(plan.certificate(identity, version=TLS12), transcript)
         out.step(trace.SERVER_SENT_CERTIFICATE)
@@ -227,7 +221,7 @@ def send_server_flight(
     if asks:
         out.send(plan.request_for(agreed.version), transcript)
         out.step(trace.SERVER_ASKED_CERTIFICATE)
-    out.send(encode(ServerHelloDone()), transcript)
+    out.send(SERVER_HELLO_DONE, transcript)
     out.flush()
     out.step(trace.SERVER_WAITS)
     if asks:
@@ -236,16 +230,20 @@ def send_server_flight(
 
 
 def _server_hello(agreed: Agreed, offer: Offer12, stapled: bool) -> bytes:
-    selection = agreed.selection
-    values = answers(agreed.plan, offer, selection.name_used, selection.alpn, stapled)
-    if selection.suite.key_exchange != "ECDHE":
-        values = [value for value in values if not isinstance(value, EcPointFormats)]
-    # RFC 7366 2: "If the server is capable of meeting this requirement, it responds with an encrypt_then_mac in its
-    # server_hello." With CBC suites alone (RFC 7366 3).
-    if selection.encrypt_then_mac:
-        values.append(EncryptThenMac())
-    random, suite = agreed.randoms[1], selection.suite.code
-    return encode(ServerHello12(agreed.version, random, b"", suite, 0, Extensions(values)))
+    plan, selection, code = agreed.plan, agreed.selection, agreed.selection.suite.code
+    settled = agreed.version, code, selection.name_used, selection.alpn, selection.encrypt_then_mac
+    key = (*settled, *answered(offer), stapled)
+    known = plan.answers12.get(key)
+    if known is None:
+        values = answers(plan, offer, selection.name_used, selection.alpn, stapled)
+        if selection.suite.key_exchange != "ECDHE":
+            values = [value for value in values if not isinstance(value, EcPointFormats)]
+        # RFC 7366 2: "If the server is capable of meeting this requirement, it responds with an encrypt_then_mac in its
+        # server_hello." With CBC suites alone (RFC 7366 3).
+        if selection.encrypt_then_mac:
+            values.append(EncryptThenMac())
+        known = keep(plan, key, agreed.version, code, values)
+    return agreed.randoms[1].join(known)
 
 
 def _send_share(agreed: Agreed, out: Output) -> Share:
@@ -275,20 +273,7 @@ def on_client_certificate(
     agreed = state.agreed
     config = agreed.plan.config
     if not message.certificate_list:
-        out.step(trace.CLIENT_HAS_NO_CERTIFICATE)
-        # RFC 5246 7.4.6: "If the client does not send any certificates, the server MAY at its discretion either
-        # continue the handshake without client authentication, or respond with a fatal handshake_failure alert."
-        if config.client_auth != "optional":
-            raise HandshakeFailure(
-                "the client sent no certificate, and this server requires one",
-                remedy="give the client an identity from one of the CAs in client_trust",
-                section="RFC 5246 7.4.6",
-                code="TLS-CERTIFICATE_REQUIRED",
-            )
-        out.step(trace.SERVER_WENT_WITHOUT_CERTIFICATE)
-        out.receive(agreed.transcript)
-        agreed.transcript.forget_messages()
-        return ExpectLegacyClientKeyExchange(agreed, state.share, NoClientCertificate("optional and not sent"))
+        return ExpectLegacyClientKeyExchange(agreed, state.share, without_certificate(config, agreed.transcript, out))
     out.step(trace.CLIENT_SENT_CERTIFICATE)
     chain = verify_client_chain(config, message.certificate_list, None)
     if not chain.key_kind or (agreed.version < TLS12 and exchange.old_scheme_of(chain) is None):

@@ -25,12 +25,12 @@ from tlscore._core import KeyShare, MainSecret12, Transcript, random_bytes
 from tlscore.errors import HandshakeFailure
 from tlscore.handshake import key_exchange12 as exchange
 from tlscore.handshake import messages
-from tlscore.handshake.answer12 import server_hello
+from tlscore.handshake.answer12 import agree_sizes, server_hello
 from tlscore.handshake.certificate_auth import authorized, signature_over, verify_client_chain, verify_finished
 from tlscore.handshake.key_exchange12 import new_transcript
 from tlscore.handshake.machine import Awaiting, State, resumption, transition
 from tlscore.handshake.negotiation import Selection
-from tlscore.handshake.negotiation12 import LARGEST_RECORD_LIMIT12, Offer12, check_offer12
+from tlscore.handshake.negotiation12 import Offer12, check_offer12
 from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
@@ -53,6 +53,7 @@ from tlscore.wire import (
 
 if TYPE_CHECKING:
     from tlscore.certs.verify import ChainVerified
+    from tlscore.config import ServerConfig
 
 
 class Agreed12(Record):
@@ -160,7 +161,7 @@ _CONFIRMED = bytes((trace.SERVER_CONFIRMED, trace.SERVER_SELECTED, trace.SERVER_
 _SIGNED = bytes((trace.SERVER_SIGNED, trace.SERVER_WAITS))
 _SIGNED_AND_ASKED = bytes((trace.SERVER_SIGNED, trace.SERVER_ASKED_CERTIFICATE, trace.SERVER_WAITS))
 _NOT_ASKED = NoClientCertificate("not asked for")
-_SERVER_HELLO_DONE = encode(ServerHelloDone())
+SERVER_HELLO_DONE = encode(ServerHelloDone())
 
 
 def answer_client_hello(plan: ServerPlan, message: ClientHello, out: Output) -> AwaitIdentity12 | _Answered:
@@ -217,12 +218,7 @@ def _send_server_flight(agreed: Agreed12, out: Output) -> _Answered:
     if staple is not None:
         flight += encode(CertificateStatus12(CertificateStatusType.ocsp, staple))
     out.send(flight, agreed.transcript)
-    if offer.fragment:
-        # RFC 6066 4: "Once a maximum fragment length other than 2^14 has been successfully negotiated, the client and
-        # server MUST immediately begin fragmenting messages (including handshake messages)".
-        out.fragment(offer.fragment)
-    elif offer.record_size_limit is not None:
-        out.limit_records(min(plan.own_limit, LARGEST_RECORD_LIMIT12), offer.record_size_limit)
+    agree_sizes(plan, offer, out)
     out.steps(_CONFIRMED)
     params = exchange.params(selection.group, share.public)
     signature = signature_over(identity, selection.scheme, b"".join((*agreed.randoms, params)), tls12=True)
@@ -244,7 +240,7 @@ def _end_server_flight(
     """ServerKeyExchange, CertificateRequest*, ServerHelloDone."""
     request = agreed.plan.request12
     key_exchange = messages.server_key_exchange(params, agreed.selection.scheme, signature)
-    out.send(b"".join((key_exchange, request or b"", _SERVER_HELLO_DONE)), agreed.transcript)
+    out.send(b"".join((key_exchange, request or b"", SERVER_HELLO_DONE)), agreed.transcript)
     out.flush()
     if request is not None:
         out.steps(_SIGNED_AND_ASKED)
@@ -263,25 +259,30 @@ def on_client_certificate(
     agreed = state.agreed
     config = agreed.plan.config
     if not message.certificate_list:
-        out.step(trace.CLIENT_HAS_NO_CERTIFICATE)
-        # RFC 5246 7.4.6: "If the client does not send any certificates, the server MAY at its discretion either
-        # continue the handshake without client authentication, or respond with a fatal handshake_failure alert."
-        if config.client_auth != "optional":
-            raise HandshakeFailure(
-                "the client sent no certificate, and this server requires one",
-                remedy="give the client an identity from one of the CAs in client_trust",
-                section="RFC 5246 7.4.6",
-                code="TLS-CERTIFICATE_REQUIRED",
-            )
-        out.step(trace.SERVER_WENT_WITHOUT_CERTIFICATE)
-        out.receive(agreed.transcript)
-        agreed.transcript.forget_messages()
-        return ExpectClientKeyExchange(agreed, state.share, NoClientCertificate("optional and not sent"))
+        return ExpectClientKeyExchange(agreed, state.share, without_certificate(config, agreed.transcript, out))
     out.step(trace.CLIENT_SENT_CERTIFICATE)
     chain = verify_client_chain(config, message.certificate_list, None)
     exchange.check_client_leaf(chain)
     out.receive(agreed.transcript)
     return ExpectClientKeyExchange(agreed, state.share, chain)
+
+
+def without_certificate(config: "ServerConfig", transcript: Transcript, out: Output) -> NoClientCertificate:
+    """Go on with a client that answers the CertificateRequest with an empty list, where the configuration lets it."""
+    out.step(trace.CLIENT_HAS_NO_CERTIFICATE)
+    # RFC 5246 7.4.6: "If the client does not send any certificates, the server MAY at its discretion either continue
+    # the handshake without client authentication, or respond with a fatal handshake_failure alert."
+    if config.client_auth != "optional":
+        raise HandshakeFailure(
+            "the client sent no certificate, and this server requires one",
+            remedy="give the client an identity from one of the CAs in client_trust",
+            section="RFC 5246 7.4.6",
+            code="TLS-CERTIFICATE_REQUIRED",
+        )
+    out.step(trace.SERVER_WENT_WITHOUT_CERTIFICATE)
+    out.receive(transcript)
+    transcript.forget_messages()
+    return NoClientCertificate("optional and not sent")
 
 
 @transition
