@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import standing
 from tests.support.peers import X25519, RawClient, pump
-from tests.support.peers12 import P256, RawClient12
+from tests.support.peers12 import RawClient12
 from tlscore import AlertError, ClientConfig, ServerConfig
 from tlscore.handshake import machine
 from tlscore.handshake.selections import KEPT_OFFER_OCTETS, KEPT_SELECTIONS
@@ -129,10 +129,6 @@ def remembered(config: ServerConfig) -> int:
     return len(config._cache.memory().hellos)  # type: ignore[union-attr]
 
 
-def small_share() -> KeyShareEntry:
-    return KeyShareEntry(X25519, RawClient().share.public)
-
-
 @pytest.mark.parametrize(
     ("make", "kept"),
     [
@@ -155,14 +151,17 @@ def test_only_a_client_hello_that_may_well_come_again_is_kept(
     assert remembered(config) == kept
 
 
-def test_two_shares_are_read_each_time() -> None:
+def test_of_several_shares_the_selected_one_is_used(read_hellos: list[bytes]) -> None:
     config = ServerConfig.simple(standing.identity(), groups=["x25519", "secp256r1"])
-    raw = RawClient(groups=(X25519, P256))
-    other = RawClient(groups=(P256,)).share.public
-    shares = KeyShareClientHello((KeyShareEntry(X25519, raw.share.public), KeyShareEntry(P256, other)))
-    raw.hello(raw.hello_message(shares))
-    config.connection().receive(raw.wire())
-    assert remembered(config) == 0
+    asking = ClientConfig.simple(
+        standing.trust(), versions="1.3", groups=["secp256r1", "x25519"], key_shares=["secp256r1", "x25519"]
+    )
+    for _ in range(3):
+        ends = asking.connection(standing.NAME), config.connection()
+        pump(*ends)
+        assert [one.group for one in ends] == ["x25519", "x25519"]
+    assert len(read_hellos) == 1
+    assert remembered(config) == 1
 
 
 def test_memory_of_client_hellos_is_bounded() -> None:

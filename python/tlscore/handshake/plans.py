@@ -250,8 +250,8 @@ class Memory:
     def __init__(self) -> None:
         self.selections: dict[tuple[object, ...], Selection] = {}
         self.hellos: dict[bytes, tuple[Offer, Selection]] = {}
-        # Where the share stands in a ClientHello, by the length of that and of its session ID.
-        self.shares: dict[tuple[int, int], tuple[int, int]] = {}
+        # Where the shares stand in a ClientHello, by the length of that and of its session ID.
+        self.shares: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
 
 
 class ServerPlan(Plan):

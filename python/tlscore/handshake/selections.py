@@ -4,9 +4,9 @@ What may change is in no memory: the choice of a resolver, and what was selected
 is bounded in entries and in the octets of each; when it is full it starts anew, so that offers which only one peer
 would ever send cannot switch it off for the others.
 
-Most clients say the same in every ClientHello but for the random, the session ID and the key share. So the octets
-around these three stand for all that was checked and selected, and a ClientHello that repeats them is not read again:
-where its share stands follows from its length, and lengths are among what must be equal.
+Most clients say the same in every ClientHello but for the random, the session ID and the key shares. So the octets
+around these stand for all that was checked and selected, and a ClientHello that repeats them is not read again: where
+its shares stand follows from its length, and lengths are among what must be equal.
 
     ClientHello   [ 01 | length | version ] random [ length ] session ID [ suites .. | group | length ] share [ .. ]
 """
@@ -32,6 +32,10 @@ _SESSION_LENGTH: Final = 38
 _SESSION: Final = 39
 
 
+# Where octets begin and where they end, one pair after the other.
+Spans = tuple[tuple[int, int], ...]
+
+
 class FreshParts(Record):
     """What no two ClientHellos of a client have in common. `share` is the key_exchange of the share that was selected;
     empty in TLS 1.2, which has none yet."""
@@ -52,14 +56,15 @@ def recalled(plan: ServerPlan, raw: bytes) -> tuple[Offer, Selection, FreshParts
     if memory is None or len(raw) <= _SESSION:
         return None
     session_octets = raw[_SESSION_LENGTH]
-    share = memory.shares.get((len(raw), session_octets))
-    if share is None:
+    shares = memory.shares.get((len(raw), session_octets))
+    if shares is None:
         return None
-    known = memory.hellos.get(_around(raw, session_octets, *share))
+    known = memory.hellos.get(_around(raw, session_octets, shares))
     if known is None:
         return None
-    behind = _SESSION + session_octets
-    return *known, FreshParts(raw[_RANDOM:_SESSION_LENGTH], raw[_SESSION:behind], raw[slice(*share)])
+    offer, selection = known
+    share = b"" if selection.share_at is None else raw[slice(*shares[selection.share_at])]
+    return offer, selection, FreshParts(raw[_RANDOM:_SESSION_LENGTH], raw[_SESSION : _SESSION + session_octets], share)
 
 
 def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, offer: Offer, selection: Selection) -> None:
@@ -67,42 +72,51 @@ def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, offer: Offer, sel
     memory = plan.memory()
     if memory is None or offer.cookie is not None or offer.early_data or PreSharedKeyClientHello in hello.extensions:
         return
-    share = _share_of(raw)
-    retries = selection.share_at is None and not isinstance(offer, Offer12)
-    if share is None or retries or not _is_small(offer):
+    if not _is_small(offer) or (selection.share_at is None and not isinstance(offer, Offer12)):
         return
     session_octets = len(hello.legacy_session_id)
-    around = _around(raw, session_octets, *share)
+    shares = _shares_of(raw)
+    around = _around(raw, session_octets, shares)
     if len(around) > KEPT_OFFER_OCTETS:
         return
     if len(memory.hellos) >= KEPT_SELECTIONS:
         memory.hellos.clear()
         memory.shares.clear()
-    memory.shares[len(raw), session_octets] = share
+    memory.shares[len(raw), session_octets] = shares
     memory.hellos[around] = offer, selection
 
 
-def _around(raw: bytes, session_octets: int, share_at: int, share_end: int) -> bytes:
-    """A ClientHello without its random, its session ID and its share; the lengths of both stand in it."""
-    behind = _SESSION + session_octets
-    return b"".join((raw[:_RANDOM], raw[_SESSION_LENGTH:_SESSION], raw[behind:share_at], raw[share_end:]))
+def _around(raw: bytes, session_octets: int, shares: Spans) -> bytes:
+    """A ClientHello without its random, its session ID and its shares; the lengths of all of them stand in it."""
+    pieces = [raw[:_RANDOM], raw[_SESSION_LENGTH:_SESSION]]
+    at = _SESSION + session_octets
+    for begin, end in shares:
+        pieces.append(raw[at:begin])
+        at = end
+    pieces.append(raw[at:])
+    return b"".join(pieces)
 
 
-def _share_of(raw: bytes) -> tuple[int, int] | None:
-    """Where the one key share of a decoded ClientHello begins and ends; an empty place at the end where it has none,
-    None where it has several."""
+def _shares_of(raw: bytes) -> Spans:
+    """Where each key share of a decoded ClientHello begins and ends."""
     at = _SESSION + raw[_SESSION_LENGTH]
     at += 2 + int.from_bytes(raw[at : at + 2], "big")
     at += 1 + raw[at] + 2
+    spans = []
     while at < len(raw):
         code, octets = int.from_bytes(raw[at : at + 2], "big"), int.from_bytes(raw[at + 2 : at + 4], "big")
         at += 4
+        end = at + octets
         if code == ExtensionType.key_share:
-            # The length of the list, a group, and the length of its share.
-            begin, end = at + 6, at + octets
-            return (begin, end) if begin + int.from_bytes(raw[begin - 2 : begin], "big") == end else None
-        at += octets
-    return len(raw), len(raw)
+            # Behind the length of the list: a group, the length of its share, and the share.
+            at += 2
+            while at < end:
+                begin = at + 4
+                at = begin + int.from_bytes(raw[begin - 2 : begin], "big")
+                spans.append((begin, at))
+            break
+        at = end
+    return tuple(spans)
 
 
 def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection | Pending[Selection]:
