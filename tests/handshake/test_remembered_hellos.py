@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import standing
+from tests.support import legacy, standing
 from tests.support.peers import X25519, RawClient, pump
 from tests.support.peers12 import RawClient12
 from tlscore import AlertError, ClientConfig, ServerConfig
@@ -77,6 +77,25 @@ def test_second_handshake_of_a_client_reads_no_client_hello(
     assert agreed[0] == agreed[1] == agreed[2]
     assert agreed[0][0][3] == (alpn[0] if alpn else None)
     assert len(read_hellos) == 1
+
+
+@pytest.mark.parametrize("version", legacy.VERSIONS)
+@pytest.mark.parametrize("key", ["p256", "rsa2048"])
+def test_server_of_the_legacy_tier_remembers_too(version: str, key: str, read_hellos: list[bytes]) -> None:
+    signs = {"p256": "ECDSA", "rsa2048": "RSA"}[key]
+    names = [one.name for one in legacy.suites_of(version) if one.authentication == signs and not one.missing]
+    for name in names:
+        tier = legacy.tier((version,), (name,))
+        asking, answering = legacy.client(tier), legacy.server(tier, key=key)
+        agreed = []
+        for _ in range(2):
+            ends = asking.connection(standing.NAME), answering.connection()
+            pump(*ends)
+            agreed.append([(one.version, one.suite, one.group, one.trace) for one in ends])
+        assert agreed[0] == agreed[1]
+        assert agreed[0][0][1] == name
+        assert remembered(answering) == 1
+    assert len(read_hellos) == len(names)
 
 
 def hello_of(version: str, *values: Any) -> bytes:

@@ -21,7 +21,7 @@ from tlscore.handshake.negotiation import Offer, Selection, check_offer
 from tlscore.handshake.negotiation12 import Offer12
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
-from tlscore.handshake.selections import FreshParts, recalled, remember, selected
+from tlscore.handshake.selections import FreshParts, Known, recalled, remember, selected
 from tlscore.handshake.server12 import (
     AwaitIdentity12,
     AwaitSignature12,
@@ -74,13 +74,14 @@ class ExpectClientHello(ServerState):
         known = recalled(self.plan, raw)
         if known is None:
             return None
-        offer, selection, fresh = known
+        hello, fresh = known
+        selection: Selection = hello.selection
         out.step(trace.STARTED)
-        if isinstance(offer, Offer12):
-            return answer_known(self.plan, offer, selection, fresh.random, out)
+        if isinstance(hello.offer, Offer12):
+            return answer_known(self.plan, hello.offer, selection, fresh.random, out)
         out.steps(_OFFERED)
         out.allow_change_cipher_spec(True)
-        return send_server_flight(self.plan, fresh, offer, selection, _transcript(selection, out), False, out)
+        return send_server_flight(self.plan, fresh, hello.offer, selection, _transcript(selection, out), False, out)
 
 
 class ExpectSecondClientHello(ServerState):
@@ -142,7 +143,7 @@ def on_client_hello(
     selection = selected(plan, offer, message, out.raw)
     if isinstance(selection, Pending):
         return AwaitIdentity(selection, plan, state.cookie_context, message, offer)
-    remember(plan, message, out.raw, offer, selection)
+    remember(plan, message, out.raw, Known(ProtocolVersion.TLS13, offer, selection))
     return _answer(plan, state.cookie_context, message, offer, selection, out)
 
 

@@ -18,6 +18,7 @@ from tlscore.certs import key_use
 from tlscore.certs import legacy_signatures as old
 from tlscore.errors import DecodeError, HandshakeFailure, IllegalParameter, InsufficientSecurity, UnsupportedCertificate
 from tlscore.handshake import key_exchange12 as exchange
+from tlscore.handshake import messages
 from tlscore.handshake.certificate_auth import CheckOf, signature_over
 from tlscore.handshake.key_exchange12 import Role
 from tlscore.handshake.proofs import Anonymous, SignatureVerified
@@ -254,6 +255,8 @@ def key_exchange_message(
     if identity is None:
         return encode(ServerKeyExchangeBody(params))
     signature = sign(identity, scheme, b"".join((*randoms, params)))
+    if version == TLS12:
+        return messages.server_key_exchange(params, scheme, signature)
     return encode(ServerKeyExchangeBody(params + _signed(scheme, signature, version)))
 
 

@@ -5,7 +5,7 @@ identity, and each suite is tried in order of preference until one can be served
 offers and what this server has.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tlscore.errors import HandshakeFailure, InsufficientSecurity
 from tlscore.handshake.legacy_exchange import own_scheme
@@ -39,6 +39,8 @@ _FINITE_FIELD_CODES = range(256, 512)
 class LegacySelection(Record):
     """What a server selects. `group` is 0 for RSA; `identity` None for anonymous suites, `scheme` 0 where nothing is
     signed."""
+
+    share_at: ClassVar[None] = None  # a ClientHello of these versions has no shares
 
     suite: "Suite"
     group: int

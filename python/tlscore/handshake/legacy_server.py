@@ -38,6 +38,7 @@ from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof
+from tlscore.handshake.selections import Known, recalled, remember
 from tlscore.handshake.server12 import SERVER_HELLO_DONE, ServerState12, without_certificate
 from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
 from tlscore.pending import at_once
@@ -89,6 +90,15 @@ class ExpectLegacyClientHello(LegacyServerState):
 
     plan: LegacyServerPlan
 
+    def take_known(self, raw: bytes, out: Output) -> State | None:
+        known = recalled(self.plan, raw)
+        if known is None:
+            return None
+        hello, fresh = known
+        _take_nothing_more(out)
+        out.step(trace.CLIENT_OFFERED)
+        return _agree(self.plan, hello, int.from_bytes(raw[4:6], "big"), fresh.random, out)
+
     def take_other(self, raw: bytes, out: Output) -> State:
         # No known handshake type has the high bit; the decoder tells an unknown one from an SSLv2 hello.
         if not raw[0] & 0x80 or not self.plan.tier.accept_sslv2_hello:
@@ -98,7 +108,9 @@ class ExpectLegacyClientHello(LegacyServerState):
         # negotiate older versions of TLS."
         hello = decode_sslv2_hello(raw)
         out.raw = sslv2_transcript(raw)
-        return _answer(self.plan, hello, out)
+        _take_nothing_more(out)
+        known = _select(self.plan, hello, out)
+        return _agree(self.plan, known, hello.legacy_version, hello.random, out)
 
 
 class ExpectLegacyClientCertificate(LegacyServerState):
@@ -164,21 +176,38 @@ def wait_for_client_hello(plan: ServerPlan, out: Output) -> ExpectLegacyClientHe
 def on_client_hello(
     state: ExpectLegacyClientHello, message: ClientHello, out: Output
 ) -> ExpectLegacyClientCertificate | ExpectLegacyClientKeyExchange:
-    return _answer(state.plan, message, out)
+    _take_nothing_more(out)
+    known = _select(state.plan, message, out)
+    remember(state.plan, message, out.raw, known)
+    return _agree(state.plan, known, message.legacy_version, message.random, out)
 
 
-def _answer(
-    plan: LegacyServerPlan, message: ClientHello, out: Output
-) -> ExpectLegacyClientCertificate | ExpectLegacyClientKeyExchange:
+def _take_nothing_more(out: Output) -> None:
     out.step(trace.STARTED)
     # Here change_cipher_spec means something: none may come before the keys are known (CVE-2014-0224).
     out.allow_change_cipher_spec(False)
     # RFC 5246 7.4.1.2: "After sending the ClientHello message, the client waits for a ServerHello message."
     out.require_boundary()
+
+
+def _select(plan: LegacyServerPlan, message: ClientHello, out: Output) -> Known:
+    """What a ClientHello comes to."""
     version = select_version(message, plan)
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)
-    selection = select(plan, offer, version, message, out.raw)
+    return Known(version, offer, select(plan, offer, version, message, out.raw))
+
+
+def _agree(
+    plan: LegacyServerPlan, known: Known, number: int, client_random: bytes, out: Output
+) -> ExpectLegacyClientCertificate | ExpectLegacyClientKeyExchange:
+    """A ClientHello whose parameters are selected.
+
+    Takes:    number: the version that it asks for.
+    """
+    version, offer = known.version, known.offer
+    selection: LegacySelection = known.selection
+    assert isinstance(offer, Offer12)
     transcript = new_transcript(selection.suite.code, _asks(plan, selection), version)
     out.receive(transcript)
     random = random_bytes(32)
@@ -188,8 +217,7 @@ def _answer(
     mark = sentinel(plan.setting, version)
     random = random[: 32 - len(mark)] + mark
     agreed = Agreed(
-        plan, version, message.legacy_version, selection, offer.server_name, offer.extended, (message.random, random),
-        transcript,
+        plan, version, number, selection, offer.server_name, offer.extended, (client_random, random), transcript,
     )  # fmt: skip
     out.set_record_version(version)
     return send_server_flight(agreed, offer, out)

@@ -39,7 +39,7 @@ def certificate_verify(scheme: int, signature: bytes) -> bytes:
 
 
 def server_key_exchange(params: bytes, scheme: int, signature: bytes) -> bytes:
-    """A ServerKeyExchange of TLS 1.2 with ECDHE."""
+    """A ServerKeyExchange of TLS 1.2 that is signed."""
     octets = len(signature)
     return b"".join(
         (

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ClientConfig, ServerConfig
     from tlscore.config_base import Config
-    from tlscore.handshake.negotiation import Offer, Selection
+    from tlscore.handshake.negotiation import Selection
+    from tlscore.handshake.selections import Known
     from tlscore.legacy import Legacy
 
 # What this end takes where the configuration sets no record_size_limit: the most that TLS 1.3 allows (RFC 8449 4).
@@ -249,7 +250,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.selections: dict[tuple[object, ...], Selection] = {}
-        self.hellos: dict[bytes, tuple[Offer, Selection]] = {}
+        self.hellos: dict[bytes, Known] = {}
         # Where the shares stand in a ClientHello, by the length of that and of its session ID.
         self.shares: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
 

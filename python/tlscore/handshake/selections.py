@@ -11,12 +11,12 @@ its shares stand follows from its length, and lengths are among what must be equ
     ClientHello   [ 01 | length | version ] random [ length ] session ID [ suites .. | group | length ] share [ .. ]
 """
 
-from typing import Final
+from typing import Any, Final
 
 from tlscore.handshake.negotiation import Offer, Selection, select
 from tlscore.handshake.negotiation12 import Offer12, select12
 from tlscore.handshake.plans import ServerPlan
-from tlscore.iana import ExtensionType
+from tlscore.iana import ExtensionType, ProtocolVersion
 from tlscore.pending import Pending, at_once
 from tlscore.record import Record
 from tlscore.wire import ClientHello, PreSharedKeyClientHello
@@ -36,6 +36,14 @@ _SESSION: Final = 39
 Spans = tuple[tuple[int, int], ...]
 
 
+class Known(Record):
+    """What a ClientHello came to."""
+
+    version: int
+    offer: Offer
+    selection: Any  # a Selection; in the legacy tier a LegacySelection
+
+
 class FreshParts(Record):
     """What no two ClientHellos of a client have in common. `share` is the key_exchange of the share that was selected;
     empty in TLS 1.2, which has none yet."""
@@ -45,12 +53,11 @@ class FreshParts(Record):
     share: bytes
 
 
-def recalled(plan: ServerPlan, raw: bytes) -> tuple[Offer, Selection, FreshParts] | None:
+def recalled(plan: ServerPlan, raw: bytes) -> tuple[Known, FreshParts] | None:
     """What an earlier ClientHello came to that differs from this one in its fresh parts alone.
 
     Takes:    raw: a whole ClientHello, not decoded yet.
-    Gives:    the offer and the selection of the earlier one, and the parts of this one; the shares in the offer are
-              those of the earlier one.
+    Gives:    what is known of the earlier one, whose shares are in the offer; the parts of this one.
     """
     memory = plan.memory()
     if memory is None or len(raw) <= _SESSION:
@@ -62,17 +69,17 @@ def recalled(plan: ServerPlan, raw: bytes) -> tuple[Offer, Selection, FreshParts
     known = memory.hellos.get(_around(raw, session_octets, shares))
     if known is None:
         return None
-    offer, selection = known
-    share = b"" if selection.share_at is None else raw[slice(*shares[selection.share_at])]
-    return offer, selection, FreshParts(raw[_RANDOM:_SESSION_LENGTH], raw[_SESSION : _SESSION + session_octets], share)
+    share_at = known.selection.share_at
+    share = b"" if share_at is None else raw[slice(*shares[share_at])]
+    return known, FreshParts(raw[_RANDOM:_SESSION_LENGTH], raw[_SESSION : _SESSION + session_octets], share)
 
 
-def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, offer: Offer, selection: Selection) -> None:
+def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, known: Known) -> None:
     """Keep what a ClientHello came to, where the client may well send the same again."""
-    memory = plan.memory()
+    memory, offer = plan.memory(), known.offer
     if memory is None or offer.cookie is not None or offer.early_data or PreSharedKeyClientHello in hello.extensions:
         return
-    if not _is_small(offer) or (selection.share_at is None and not isinstance(offer, Offer12)):
+    if not _is_small(offer) or (known.selection.share_at is None and known.version == ProtocolVersion.TLS13):
         return
     session_octets = len(hello.legacy_session_id)
     shares = _shares_of(raw)
@@ -83,7 +90,7 @@ def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, offer: Offer, sel
         memory.hellos.clear()
         memory.shares.clear()
     memory.shares[len(raw), session_octets] = shares
-    memory.hellos[around] = offer, selection
+    memory.hellos[around] = known
 
 
 def _around(raw: bytes, session_octets: int, shares: Spans) -> bytes:

@@ -35,7 +35,7 @@ from tlscore.handshake.outcome import Outcome
 from tlscore.handshake.output import Output
 from tlscore.handshake.plans import ServerPlan
 from tlscore.handshake.proofs import NoClientCertificate, PeerProof, SignatureVerified
-from tlscore.handshake.selections import remember, selected
+from tlscore.handshake.selections import Known, remember, selected
 from tlscore.handshake.server_hello12 import DOWNGRADED_TO_12
 from tlscore.iana import AlertDescription, CertificateStatusType, ProtocolVersion
 from tlscore.pending import Pending
@@ -172,7 +172,7 @@ def answer_client_hello(plan: ServerPlan, message: ClientHello, out: Output) -> 
     selection = selected(plan, offer, message, out.raw)
     if isinstance(selection, Pending):
         return AwaitIdentity12(selection, plan, offer, message.random)
-    remember(plan, message, out.raw, offer, selection)
+    remember(plan, message, out.raw, Known(ProtocolVersion.TLS12, offer, selection))
     return _agree(plan, offer, selection, message.random, out)
 
 
