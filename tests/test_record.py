@@ -49,6 +49,7 @@ def test_record_takes_values_by_place_name_and_default() -> None:
     assert Point(1, 2) == Point(x=1, y=2) == Point(1, y=2)
     assert Point3(1, 2, 3).z == 3
     assert Point3(1) == Point3(1, 7, 0)
+    assert Point3(1, 2) == Point3(1, 2, 0)
     assert Late(5).other == 5
 
 

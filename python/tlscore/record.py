@@ -51,6 +51,7 @@ class RecordMeta(type):
     _defaults: dict[str, Any]
     _keyword_only: bool
     _plain: int  # fields that a call with positional values alone gives, -1 where it may not
+    _tail: tuple[Any, ...]  # the defaults of the last fields, those that a call may leave out
 
     def __new__(
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *, kw_only: bool = False
@@ -71,6 +72,7 @@ class RecordMeta(type):
         keyword_only = kw_only or bool(inherited and inherited._keyword_only)
         namespace["_keyword_only"] = keyword_only
         namespace["_plain"] = -1 if keyword_only else len(fields)
+        namespace["_tail"] = () if keyword_only else tuple([defaults[one] for one in fields if one in defaults])
         if "__post_init__" in namespace and "__init__" not in namespace:
             namespace["__init__"] = _checked_init
         made = super().__new__(cls, name, bases, namespace)
@@ -111,6 +113,9 @@ class Record(metaclass=RecordMeta):
     def _arrange(self, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         """Fields in order, from positional values, keywords and defaults; TypeError for a call that does not fit."""
         cls = type(self)
+        left_out = cls._plain - len(values)
+        if not named and 0 < left_out <= len(cls._tail):
+            return values + cls._tail[-left_out:]
         fields = cls._fields
         if len(values) > len(fields) or (values and cls._keyword_only):
             limit = 0 if cls._keyword_only else len(fields)

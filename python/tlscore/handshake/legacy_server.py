@@ -383,8 +383,9 @@ def _outcome(state: ExpectLegacyClientFinished, first_finished: bytes) -> Outcom
         selection.scheme or None,
         selection.identity.chain[0] if selection.identity is not None else None,
         state.secret,
-        extended=agreed.extended,
-        first_finished=first_finished,
+        False,
+        agreed.extended,
+        first_finished,
     )
 
 

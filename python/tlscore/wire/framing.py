@@ -58,9 +58,9 @@ MESSAGES12: Final[dict[int, type[Message]]] = {
 
 def legacy_messages() -> dict[int, type[Message]]:
     """The messages of the legacy tier; loaded when the first of them arrives."""
-    from . import messages_legacy as legacy
-
     if not _LEGACY:
+        from . import messages_legacy as legacy
+
         bodies = (
             legacy.ServerKeyExchangeBody,
             legacy.CertificateRequestBody,
