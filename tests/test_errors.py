@@ -92,3 +92,10 @@ def test_escape_makes_peer_text_harmless_and_short() -> None:
 def test_unknown_keyword_names_the_nearest() -> None:
     assert 'Did you mean "suites"?' in str(errors.unknown_keyword("ClientConfig", "suite", ("suites", "groups")))
     assert "known: suites, groups" in str(errors.unknown_keyword("ClientConfig", "zzz", ("suites", "groups")))
+
+
+def test_remedy_is_a_sentence_and_a_command_in_it_stays_as_it_is_typed() -> None:
+    error = errors.ConfigError("no such cipher", remedy="leave it out")
+    assert str(error) == "no such cipher. Leave it out."
+    error = errors.ConfigError("no such cipher", remedy="tlscore suites --openssl HIGH shows an expansion")
+    assert str(error) == "no such cipher. tlscore suites --openssl HIGH shows an expansion."

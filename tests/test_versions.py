@@ -1,12 +1,15 @@
 """The rule engine: the whole matrix in both ways to negotiate, every pair of version sets, who drops and why."""
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 import pytest
 
 from tlscore import versions
 from tlscore.errors import ConfigError, ForbiddenProtocol, ProtocolVersionError
+from tlscore.version_settings import VersionOptionWarning
 from tlscore.versions import ALL, SSL20, SSL30, TLS10, TLS11, TLS12, TLS13, VersionSetting, negotiate
 
 # "Protocol Versions Compatibility" as a table: rows are clients, columns servers, S! and C! say who drops. "" is TLS
@@ -172,11 +175,83 @@ def test_settings_that_leave_nothing_are_config_errors() -> None:
         VersionSetting.compatibility()
 
 
-@pytest.mark.parametrize("value", ["SSLv3", "TLSv1"])
+@pytest.mark.parametrize("value", ["SSLv3", "TLSv1", "TLSv1.0", "SSLv2"])
 def test_sec_protocol_refuses_what_it_refuses_today(value: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        VersionSetting.from_sec_protocol(value)
-    assert caught.value.code == "TLS-CONFIG-FORBIDDEN_VERSION"
+    for read in (
+        VersionSetting.from_sec_protocol,
+        VersionSetting.from_tls_version,
+        VersionSetting.from_protocol_list,
+        lambda value: VersionSetting.from_protocol_list(["TLSv12", value]),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read(value)
+        assert caught.value.code == "TLS-CONFIG-FORBIDDEN_VERSION"
+
+
+@pytest.mark.parametrize("value", [*COLUMNS, "TLSv1.2"])
+def test_tls_version_and_a_protocol_list_of_one_mean_what_sec_protocol_means(value: str) -> None:
+    """G16: the older names for the option are read, with a warning that says what they were read as."""
+    expected = VersionSetting.from_sec_protocol(value)
+    for read, option in (
+        (VersionSetting.from_tls_version, "tls-version"),
+        (VersionSetting.from_protocol_list, "protocol-list"),
+    ):
+        with pytest.warns(
+            VersionOptionWarning, match=f"{option} was read as {re.escape(str(expected))}; write versions"
+        ):
+            assert read(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["TLSv12,TLSv13", "TLSv1.3 TLSv1.2", " TLSv1.3 , TLSv1.2 ", ["TLSv13", "1.2"], ("TLSv1.2", "TLSv1.3")]
+)
+def test_protocol_list_names_versions_one_by_one(value: str | list[str]) -> None:
+    with pytest.warns(VersionOptionWarning, match="protocol-list"):
+        setting = VersionSetting.from_protocol_list(value, available=("1.3", "1.2", "1.1"))
+    assert (setting.kind, setting.accepted) == ("compatibility", (TLS13, TLS12))
+    with pytest.raises(ConfigError, match="nothing is available"):
+        VersionSetting.from_protocol_list(value, available=("1.1",))
+
+
+def test_protocol_list_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="empty list"):
+        VersionSetting.from_protocol_list([])
+    with pytest.raises(ConfigError, match="TLSv9"):
+        VersionSetting.from_protocol_list("TLSv12 TLSv9")
+
+
+@pytest.mark.parametrize("wrong", [1.2, True, None, b"1.2", object(), {"1.2": 1}.items()])
+def test_what_is_no_version_is_a_typed_error(wrong: Any) -> None:
+    """1.2 without its quotes, most of all."""
+    for read in (
+        versions.version_code,
+        VersionSetting.parse,
+        VersionSetting.specific,
+        VersionSetting.from_sec_protocol,
+        VersionSetting.from_tls_version,
+        VersionSetting.from_protocol_list,
+        lambda value: VersionSetting.default(available=value),
+        lambda value: VersionSetting.compatibility("1.2", available=value),
+        lambda value: VersionSetting.compatibility(floor=value) if value is not None else versions.version_code(None),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read(wrong)
+        assert caught.value.remedy
+    with pytest.raises(ConfigError, match=r'Write "1\.2"'):
+        VersionSetting.parse(1.2)  # type: ignore[arg-type]
+
+
+def test_single_text_is_no_list_of_available_versions() -> None:
+    with pytest.raises(ConfigError, match=r"single value '1\.2'"):
+        VersionSetting.default(available="1.2")
+
+
+def test_every_change_by_the_rules_comes_best_first() -> None:
+    client, server = VersionSetting.specific("1.1"), VersionSetting.compatibility("1.2", "1.3")
+    found = list(versions.changes(client, server))
+    assert [(one.end, one.version) for one in found] == [("client", TLS13), ("client", TLS12), ("server", TLS11)]
+    assert versions.one_change(client, server) == found[0]
+    assert list(versions.changes(client, client)) == []
 
 
 @pytest.mark.parametrize(

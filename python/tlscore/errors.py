@@ -98,9 +98,9 @@ class TlsError(Exception):
             self.alert_received = alert_received
 
     def __str__(self) -> str:
-        # The remedy is a sentence of its own behind the cause.
-        remedy = self.remedy
-        if self.cause and remedy.partition(" ")[0].isalpha():
+        # The remedy is a sentence of its own behind the cause; a command at its start is written as it is typed.
+        remedy, first = self.remedy, self.remedy.partition(" ")[0]
+        if self.cause and first.isalpha() and first != "tlscore":
             remedy = remedy[0].upper() + remedy[1:]
         sentences = [part if part.endswith((".", "!", "?")) else part + "." for part in (self.cause, remedy) if part]
         text = self._prefix() + " ".join(sentences)

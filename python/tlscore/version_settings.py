@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from tlscore.errors import ConfigError, unknown_keyword
+from tlscore.errors import ConfigError, escape, unknown_keyword
 from tlscore.iana import ProtocolVersion
 from tlscore.record import Record
 
@@ -55,6 +55,10 @@ _TIERS: Final[dict[int, Tier]] = {
 }
 
 
+class VersionOptionWarning(UserWarning):
+    """An option of another product was read; what it says belongs into `versions`."""
+
+
 def version_name(code: int) -> str:
     """ "TLSv1.3" for 0x0304; a number that no version has is shown as it is."""
     return NAMES.get(code) or f"{code:#06x}"
@@ -67,10 +71,21 @@ def version_code(name: str | int) -> int:
     """
     if isinstance(name, int) and not isinstance(name, bool) and name in NAMES:
         return name
+    if not isinstance(name, (str, int)) or isinstance(name, bool):
+        raise _no_version(name)
     found = _ALIASES.get(name) if isinstance(name, str) else None
     if found is None:
         raise unknown_keyword("the list of protocol versions", str(name), tuple(NAMES.values()))
     return found
+
+
+def _no_version(value: object) -> ConfigError:
+    """The error for what is neither a version nor a list of them: 1.2 without its quotes is the usual one."""
+    shown = escape(repr(value), 40)
+    number = f'"{value}"' if isinstance(value, float) else '"1.3" or ["1.3", "1.2"]'
+    return ConfigError(
+        f"versions are text, and {shown} is {type(value).__name__}", remedy=f"write {number}", code="TLS-CONFIG"
+    )
 
 
 def names(codes: Iterable[int]) -> str:
@@ -138,13 +153,18 @@ class VersionSetting(Record):
         available: Iterable[int | str] = ALL,
         on_reject: OnReject = "alert",
     ) -> VersionSetting:
-        """ "default"; one version; a list of versions; "1.2+" for this one and newer."""
+        """ "default"; one version; a list of versions; "1.2+" for this one and newer.
+
+        Raises:   ConfigError, for what is no version at all too.
+        """
         if value == "default":
             return cls.default(available=available, on_reject=on_reject)
         if isinstance(value, str) and value.endswith("+"):
             return cls.compatibility(floor=value[:-1], available=available, on_reject=on_reject)
-        if isinstance(value, str) and "," not in value:
+        if isinstance(value, int) or (isinstance(value, str) and "," not in value):
             return cls.specific(value, available=available, on_reject=on_reject)
+        if not isinstance(value, Iterable):
+            raise _no_version(value)
         members = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
         if len(members) == 1:
             return cls.specific(members[0], available=available, on_reject=on_reject)
@@ -159,16 +179,45 @@ class VersionSetting(Record):
 
         Raises:   ConfigError for SSLv3 and TLSv1, which that option does not take any more either.
         """
-        if value in ("SSLv3", "SSLv2", "TLSv1"):
-            raise ConfigError(
-                f"sec-protocol={value} must not be negotiated any more",
-                remedy='leave the option empty, or write "TLSv12" or "TLSv13"',
-                section="RFC 9846 E.5",
-                code="TLS-CONFIG-FORBIDDEN_VERSION",
-            )
+        return cls._from_option("sec-protocol", value, available)
+
+    @classmethod
+    def from_tls_version(cls, value: str, *, available: Iterable[int | str] = ALL) -> VersionSetting:
+        """The option `tls-version`, an older name for `sec-protocol` with the same values.
+
+        Raises:   as from_sec_protocol.
+        Effects:  VersionOptionWarning.
+        """
+        setting = cls._from_option("tls-version", value, available)
+        _warn("tls-version", setting)
+        return setting
+
+    @classmethod
+    def from_protocol_list(cls, value: str | Iterable[str], *, available: Iterable[int | str] = ALL) -> VersionSetting:
+        """The option `protocol-list`: the versions one by one, in a list, or in a text with commas or spaces between
+        them. A list of one means what `sec-protocol` with this value means; so does the empty text.
+
+        Raises:   as from_sec_protocol, and for a list of nothing.
+        Effects:  VersionOptionWarning.
+        """
+        if not isinstance(value, Iterable):
+            raise _no_version(value)
+        members = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+        if not members and not isinstance(value, str):
+            raise _nothing("protocol-list is an empty list")
+        if len(members) < 2:
+            setting = cls._from_option("protocol-list", members[0] if members else "", available)
+        else:
+            allowed = [_allowed("protocol-list", one) for one in members]
+            setting = cls.compatibility(*allowed, available=available)
+        _warn("protocol-list", setting)
+        return setting
+
+    @classmethod
+    def _from_option(cls, option: str, value: str, available: Iterable[int | str]) -> VersionSetting:
         if value in ("", "SSLv23"):
             return cls.compatibility(floor=TLS11 if value else TLS12, available=available)
-        return cls.specific(value, available=available)
+        return cls.specific(_allowed(option, value), available=available)
 
     @property
     def accepted(self) -> tuple[int, ...]:
@@ -192,7 +241,32 @@ class VersionSetting(Record):
         return f"{said} ({names(self.accepted)})"
 
 
+def _allowed(option: str, value: str) -> int:
+    """One version in an option of another product, where that product still takes it."""
+    code = version_code(value)
+    if code < TLS11:
+        raise ConfigError(
+            f"{option}={value} must not be negotiated any more",
+            remedy='leave the option empty, or write "TLSv12" or "TLSv13"',
+            section="RFC 9846 E.5",
+            code="TLS-CONFIG-FORBIDDEN_VERSION",
+        )
+    return code
+
+
+def _warn(option: str, setting: VersionSetting) -> None:
+    import warnings
+
+    text = f"the option {option} was read as {setting}; write versions instead"
+    warnings.warn(text, VersionOptionWarning, stacklevel=3)
+
+
 def _sorted(versions: Iterable[int | str]) -> tuple[int, ...]:
+    if isinstance(versions, str) or not isinstance(versions, Iterable):
+        raise ConfigError(
+            f"a list of versions is the single value {escape(repr(versions), 40)}",
+            remedy='give a list, such as ["1.3", "1.2"]',
+        )
     return tuple(sorted({version_code(one) for one in versions}, reverse=True))
 
 

@@ -11,7 +11,7 @@ client asks, 7 the server answers, 8 the client judges the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from tlscore.errors import ForbiddenProtocol, ProtocolVersionError
@@ -46,6 +46,7 @@ __all__ = [
     "Outcome",
     "VersionSetting",
     "attacked",
+    "changes",
     "forbidden",
     "judge",
     "names",
@@ -236,8 +237,14 @@ class Change(Record):
 
 def one_change(client: VersionSetting, server: VersionSetting, how: How = "extension") -> Change | None:
     """The change that gives the best version and touches one end only; None where none is safe or needed."""
+    return next(changes(client, server, how), None)
+
+
+def changes(client: VersionSetting, server: VersionSetting, how: How = "extension") -> Iterator[Change]:
+    """Every change of one end alone that gives a version by the rules, the best one first; none where none is safe or
+    needed."""
     if negotiate(client, server, how).established:
-        return None
+        return
     for version in ALL:
         if tier(version) == "never":
             break
@@ -247,8 +254,7 @@ def one_change(client: VersionSetting, server: VersionSetting, how: How = "exten
             changed = setting.with_version(version)
             pair = (changed, server) if end == "client" else (client, changed)
             if negotiate(*pair, how).established:
-                return _change("client" if end == "client" else "server", setting, version)
-    return None
+                yield _change("client" if end == "client" else "server", setting, version)
 
 
 def _change(end: End, setting: VersionSetting, version: int) -> Change:

@@ -141,7 +141,7 @@ def test_legacy_tier_meets_a_default_end(folder: Path) -> None:
     ("text", "said"),
     [
         ('versions = "1.2"\n' + LEGACY, "versions is given beside legacy"),
-        ("legacy = true\n", "legacy is no table"),
+        ("legacy = true\n", "legacy is the boolean true, not a table"),
         (LEGACY.replace("a press", ""), "got no reason"),
         (LEGACY + "no_encryption = true\n", "no_encryption"),
         (LEGACY + "expires = 2020-01-01\n", "expired"),

@@ -64,13 +64,13 @@ def _guarded(run: object, arguments: argparse.Namespace) -> int:
         print(end="", flush=True)
         return code
     except errors.ConfigError as error:
-        print(f"tlscore: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+        _tell(arguments, error, *getattr(error, "__notes__", ()))
         return EXIT_USAGE
     except errors.TransportError as error:
-        print(f"tlscore: {error}", file=sys.stderr)
+        _tell(arguments, error)
         return EXIT_NETWORK
     except errors.TlsError as error:
-        print(f"tlscore: {error}", file=sys.stderr)
+        _tell(arguments, error)
         return EXIT_FINDING
     except BrokenPipeError:
         # Who reads our output, `head` for instance, has seen enough.
@@ -83,3 +83,16 @@ def _guarded(run: object, arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("tlscore: interrupted", file=sys.stderr)
         return 130
+
+
+def _tell(arguments: argparse.Namespace, error: errors.TlsError, *notes: str) -> None:
+    """Say what went wrong: as JSON on standard output where that was asked for, for people on standard error."""
+    # Only a switch asks for JSON here: `bench` takes the name of a file under the same name.
+    if getattr(arguments, "json", False) is not True:
+        print(f"tlscore: {error}", *notes, sep="\n", file=sys.stderr)
+        return
+    import json
+
+    # Only what compat reads has a file and a key.
+    facts = {name: getattr(error, name, None) or None for name in ("code", "cause", "remedy", "section", "file", "key")}
+    print(json.dumps({"error": {**facts, "notes": list(notes)}}, indent=2), flush=True)

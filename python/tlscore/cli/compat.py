@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def text_of(verdict: "Verdict") -> str:
     """The verdict, one fact a line."""
+    from tlscore.cli import compat_suites
+
     rule = verdict.rule
     lines = [("verdict", "connects" if verdict.connects else _drop(verdict))]
     by = "supported_versions" if rule["how"] == "extension" else "a single number"
@@ -47,6 +49,8 @@ def text_of(verdict: "Verdict") -> str:
     if rule["stricter"]:
         lines.append(("versions come from", f"client: {rule['client_source']}; server: {rule['server_source']}"))
         lines.append(("stricter", f"the {rule['stricter']}"))
+    if verdict.suites is not None:
+        lines += compat_suites.lines(verdict.suites)
     lines += [(name, value) for name in ("cause", "remedy", "change", "code") if (value := getattr(verdict, name))]
     lines += [("note", note) for note in verdict.notes]
     return "\n".join(f"{name:<20}{value}" for name, value in lines)

@@ -2,28 +2,30 @@
 
 Two configurations are built as a program would build them, and two connections talk to each other without a socket, so
 that every selection and every refusal is the library's own. Where private keys are missing, stand-ins run the
-negotiation, and the certificates are verified on their own. After a refusal, single changes are tried in the same way:
-the one that is reported has worked.
+negotiation, and the certificates are verified on their own. After a refusal compat_changes.py looks for the one change
+that helps, and compat_suites.py compares the lists.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from tlscore import errors, policies, versions
+from tlscore.cli import compat_suites
+from tlscore.cli.compat_changes import Pair, Tried, changes, defaults, first_working, not_enough
 from tlscore.cli.compat_files import Side, client_config, server_config
+from tlscore.cli.compat_keys import KEYS, VERSIONS, DescriptionError, blame
 from tlscore.cli.stand_in import StandIns
-from tlscore.iana import AlertDescription, CipherSuite, NamedGroup
+from tlscore.iana import AlertDescription
 from tlscore.versions import VersionSetting
 
 if TYPE_CHECKING:
-    from tlscore import ClientConfig, ServerConfig
     from tlscore.connection import Connection
 
-_CERTIFICATE_ERRORS = (
+_CERTIFICATE_ERRORS: Final = (
     errors.BadCertificate,
     errors.UnsupportedCertificate,
     errors.CertificateRevoked,
@@ -32,7 +34,12 @@ _CERTIFICATE_ERRORS = (
     errors.UnknownCa,
     errors.CertificateRequired,
 )
-_ROUNDS = 20  # a handshake has three flights
+# TLS 1.2 has no alert of its own for a certificate that is missing.
+_CERTIFICATE_CODES: Final = ("TLS-CERTIFICATE_REQUIRED",)
+_SUITE_CODES: Final = ("TLS-NO_COMMON_SUITE", "TLS-NO_FITTING_CERTIFICATE")
+# Steps of the handshake: the server answers, the client judges the answer.
+_ANSWER, _JUDGEMENT = 7, 8
+_CERTIFICATE_STEPS: Final = {"server": 13, "client": 17}
 
 
 @dataclass
@@ -54,41 +61,11 @@ class Verdict:
     cause: str | None = None
     remedy: str | None = None
     change: str | None = None
+    suites: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-@dataclass
-class Pair:
-    """Two configurations and the name that the client asks for."""
-
-    client: ClientConfig
-    server: ServerConfig
-    server_name: str | None
-    verify_as: str | None
-
-    def talk(self) -> tuple[Connection, Connection, str | None, errors.TlsError | None]:
-        """A handshake in memory: both ends, and who dropped with which error."""
-        client = self.client.connection(self.server_name, verify_as=self.verify_as)
-        server = self.server.connection()
-        ends = {"client": (client, server), "server": (server, client)}
-        for _ in range(_ROUNDS):
-            moved = False
-            for receiver, (own, peer) in (("server", ends["server"]), ("client", ends["client"])):
-                wire = peer.data_to_send()
-                if not wire:
-                    continue
-                moved = True
-                try:
-                    own.receive(wire)
-                    own.events()
-                except errors.TlsError as error:
-                    return client, server, receiver, error
-            if not moved:
-                break
-        return client, server, None, None
 
 
 def compare(client: Side, server: Side) -> Verdict:
@@ -100,9 +77,9 @@ def compare(client: Side, server: Side) -> Verdict:
 
 
 def _compare(client: Side, server: Side) -> Verdict:
-    stand_ins = None if _real(client, server) else StandIns(_names(client))
-    ours = client.setting or _from_config(client_config(client, None, stand_ins).versions, client)
-    theirs = server.setting or _from_config(server_config(server, None, stand_ins).versions, server)
+    ends = _Ends(client, server, None if _real(client, server) else StandIns(_names(client)))
+    ours = client.setting or _from_config(client_config(client, None, ends.stand_ins).versions, client)
+    theirs = server.setting or _from_config(server_config(server, None, ends.stand_ins).versions, server)
     how: versions.How = "extension" if client.knows_extension and server.knows_extension else "number"
     outcome = versions.negotiate(ours, theirs, how)
     rule = {
@@ -116,25 +93,97 @@ def _compare(client: Side, server: Side) -> Verdict:
         # The end that excludes more of what is old.
         "stricter": None if outcome.established else "client" if ours.accepted[-1] > theirs.accepted[-1] else "server",
     }
+    # Whatever is wrong in one of the files is said before anything else.
+    pair = ends.pair(client.setting, server.setting)
     if outcome.version is None:
-        return _refused_by_rule(outcome, rule, versions.one_change(ours, theirs, how))
-    if outcome.version not in policies.IMPLEMENTED_VERSIONS and (client.legacy is None or server.legacy is None):
-        return _off_the_wire(outcome, rule)
-    pair = Pair(
-        client_config(client, _enabled(client.setting), stand_ins),
-        server_config(server, _enabled(server.setting), stand_ins),
-        client.table.get("server_name") or (stand_ins.names[0] if stand_ins else None),
-        client.table.get("verify_as"),
-    )
-    verdict = _shake(pair, rule)
-    if stand_ins is not None:
-        _verify_apart(verdict, client, server, pair)
+        verdict = _refused_by_rule(outcome, rule)
+        verdict.change = first_working(_version_changes(ends, ours, theirs, how, pair))
+        if verdict.change is None:
+            reasons = map(not_enough, _one_version_more(ends, ours, theirs, how))
+            verdict.notes += [next(filter(None, reasons), "none of the changes that were tried helps")]
+    elif outcome.version not in policies.IMPLEMENTED_VERSIONS and (client.legacy is None or server.legacy is None):
+        verdict = _off_the_wire(outcome, rule)
+    else:
+        assert pair is not None
+        verdict, shown = _shake(ends, pair, rule, outcome.version)
+        if ends.stand_ins is not None:
+            _verify_apart(verdict, client, server, pair, shown)
+    verdict.notes[:0] = [*client.notes, *server.notes]
+    verdict.notes += [
+        f"encryption only: the {one.role} verifies nobody" for one in (client, server) if one.unauthenticated
+    ]
     return verdict
 
 
+class _Ends:
+    """The two descriptions, and what makes configurations of them."""
+
+    def __init__(self, client: Side, server: Side, stand_ins: StandIns | None) -> None:
+        self.client, self.server, self.stand_ins = client, server, stand_ins
+
+    def pair(self, ours: VersionSetting | None, theirs: VersionSetting | None) -> Pair | None:
+        """Both configurations with these versions; None where one has none that could be on the wire.
+
+        Raises:   ConfigError where a file describes what cannot be.
+        """
+        with_client, with_server = _enabled(ours, self.client), _enabled(theirs, self.server)
+        client = client_config(self.client, with_client, self.stand_ins) if with_client != () else None
+        server = server_config(self.server, with_server, self.stand_ins) if with_server != () else None
+        if client is None or server is None:
+            return None
+        self._require_name()
+        table = self.client.table
+        usual = self.stand_ins.names[0] if self.stand_ins is not None else None
+        pair = Pair(client, server, table.get("server_name") or usual, table.get("verify_as"))
+        with blame(self.client.path, table, "verify_as" if "verify_as" in table else "server_name"):
+            client.connection(pair.server_name, verify_as=pair.verify_as)
+        return pair
+
+    def _require_name(self) -> None:
+        named = self.client.table.get("server_name") or self.client.table.get("verify_as")
+        if named or self.stand_ins is not None or self.client.unauthenticated is not None:
+            return
+        raise DescriptionError.about(
+            self.client.path,
+            "server_name",
+            "server_name is missing, so nobody could check whose certificate the server shows",
+            f"write server_name = {KEYS['server_name'].example}",
+        )
+
+    def other_stand_ins(self) -> StandIns:
+        """An authority to try certificates with."""
+        return self.stand_ins or StandIns(_names(self.client))
+
+
+def _version_changes(
+    ends: _Ends, ours: VersionSetting, theirs: VersionSetting, how: versions.How, pair: Pair | None
+) -> Iterator[Tried]:
+    """One version more at one end, the best first; then the default versions, and what else has a default."""
+    yield from _one_version_more(ends, ours, theirs, how)
+    for end, side in (("client", ends.client), ("server", ends.server)):
+        key = next((name for name in (*VERSIONS, "available_versions") if name in side.table), None)
+        if key is not None:
+            yield f"leave {key} out in the {end}: the default has what the other end needs", _built(ends, {end: None})
+    if pair is not None:
+        yield from defaults(pair)
+
+
+def _one_version_more(ends: _Ends, ours: VersionSetting, theirs: VersionSetting, how: versions.How) -> Iterator[Tried]:
+    for change in versions.changes(ours, theirs, how):
+        setting = ours if change.end == "client" else theirs
+        yield change.text, _built(ends, {change.end: setting.with_version(change.version)})
+
+
+def _built(ends: _Ends, changed: Mapping[str, VersionSetting | None]) -> Pair | None:
+    try:
+        return ends.pair(changed.get("client", ends.client.setting), changed.get("server", ends.server.setting))
+    except errors.ConfigError:
+        return None
+
+
 def _real(client: Side, server: Side) -> bool:
-    """Whether the real certificates can take part: the server's with its key, and the client's too."""
-    return bool(server.certificates) and server.has_keys and client.has_keys
+    """Whether the real certificates can take part: the server's with its key, if it needs one, and the client's too."""
+    return bool(server.certificates or server.unauthenticated) and server.has_keys and client.has_keys
 
 
 def _names(client: Side) -> tuple[str, ...]:
@@ -146,14 +195,15 @@ def _from_config(codes: tuple[int, ...], side: Side) -> VersionSetting:
     return VersionSetting.compatibility(*codes, on_reject=side.table.get("on_reject", "alert"))
 
 
-def _enabled(setting: VersionSetting | None) -> tuple[int, ...] | None:
-    """The versions for a real configuration: those that the build has."""
+def _enabled(setting: VersionSetting | None, side: Side) -> tuple[int, ...] | None:
+    """The versions for a real configuration, those that its tier has; None where nothing is said about them."""
     if setting is None:
         return None
-    return tuple([one for one in setting.accepted if one in policies.IMPLEMENTED_VERSIONS])
+    known = versions.ALL if side.legacy is not None else policies.IMPLEMENTED_VERSIONS
+    return tuple([one for one in setting.accepted if one in known])
 
 
-def _refused_by_rule(outcome: versions.Outcome, rule: dict[str, Any], change: versions.Change | None) -> Verdict:
+def _refused_by_rule(outcome: versions.Outcome, rule: dict[str, Any]) -> Verdict:
     alert = AlertDescription.name_of(outcome.alert) if outcome.alert is not None else None
     return Verdict(
         False,
@@ -163,7 +213,6 @@ def _refused_by_rule(outcome: versions.Outcome, rule: dict[str, Any], change: ve
         alert=alert,
         code="TLS-PROTOCOL_VERSION",
         cause=f"{outcome.reason}: {outcome.cause}",
-        change=change.text if change is not None else None,
     )
 
 
@@ -183,37 +232,68 @@ def _off_the_wire(outcome: versions.Outcome, rule: dict[str, Any]) -> Verdict:
     )
 
 
-def _shake(pair: Pair, rule: dict[str, Any]) -> Verdict:
+def _shake(ends: _Ends, pair: Pair, rule: dict[str, Any], version: int) -> tuple[Verdict, bytes | None]:
+    """The verdict of a real handshake, and the certificate that the client was shown."""
     client, server, dropped_by, error = pair.talk()
-    if error is None:
-        return Verdict(
-            True,
-            rule,
-            client.version,
-            client.suite,
-            client.group,
-            client.alpn,
-            _shown(client, "verified"),
-            _shown(server, "verified") if pair.server.client_auth != "none" else "not asked for",
-        )
-    verdict = Verdict(False, rule, dropped_by=dropped_by, step=error.stage, code=error.code, cause=error.cause)
+    shown = client.peer_chain[0] if client.peer_chain else None
+    if error is not None:
+        return _failed(ends, pair, rule, version, client, str(dropped_by), error), shown
+    found = Verdict(True, rule, client.version, client.suite, client.group, client.alpn)
+    found.server_certificate = _shown(client)
+    found.client_certificate = _shown(server) if pair.server.client_auth != "none" else "not asked for"
+    return found, shown
+
+
+def _failed(
+    ends: _Ends,
+    pair: Pair,
+    rule: dict[str, Any],
+    version: int,
+    client: Connection,
+    dropped_by: str,
+    error: errors.TlsError,
+) -> Verdict:
+    verdict = Verdict(False, rule, versions.version_name(version), code=error.code, cause=error.cause)
+    verdict.dropped_by = dropped_by
+    verdict.step = _step(dropped_by, error)
     verdict.alert = AlertDescription.name_of(error.alert_sent) if error.alert_sent is not None else None
     verdict.remedy = error.remedy or None
     if client.diagnostic is not None:
         verdict.notes.append(client.diagnostic)
-    if isinstance(error, _CERTIFICATE_ERRORS):
+    if isinstance(error, _CERTIFICATE_ERRORS) or error.code in _CERTIFICATE_CODES:
         _refuse_certificate(verdict, "server" if dropped_by == "client" else "client", error)
         if dropped_by == "server":
-            verdict.server_certificate = "verified"
-    verdict.change = _working_change(pair)
+            verdict.server_certificate = _taken(pair, client)
+    if error.code in _SUITE_CODES:
+        verdict.suites = compat_suites.compared(ends.client, ends.server, pair, version)
+    verdict.change = first_working(changes(pair, error, ends.other_stand_ins))
+    if verdict.change is None:
+        verdict.notes.append("none of the changes that were tried helps")
     return verdict
 
 
-def _shown(end: Connection, verb: str) -> str:
+def _step(dropped_by: str, error: errors.TlsError) -> int | None:
+    """The step at which an end drops. An error knows the last one that was reached, which for a hello that is refused
+    is the hello; the rules of versions speak of the answer that does not come."""
+    if error.stage is None:
+        return None
+    return max(error.stage, _ANSWER if dropped_by == "server" else _JUDGEMENT)
+
+
+def _shown(end: Connection) -> str:
+    """What became of the certificate that an end was shown."""
     identity = end.peer_identity
     if identity is None:
         return "none was shown"
-    return f"{verb}: {identity.subject}"
+    return f"verified: {identity.subject}" if end.authenticated else f"shown, and not verified: {identity.subject}"
+
+
+def _taken(pair: Pair, client: Connection) -> str:
+    """What the client made of the server's certificate before the server refused the client's. In TLS 1.2 it has no
+    outcome by then."""
+    if client.peer_identity is not None:
+        return _shown(client)
+    return "verified" if pair.client.trust is not None else "not verified"
 
 
 def _refuse_certificate(verdict: Verdict, whose: str, error: errors.TlsError) -> None:
@@ -224,82 +304,51 @@ def _refuse_certificate(verdict: Verdict, whose: str, error: errors.TlsError) ->
         verdict.client_certificate = text
 
 
-# -- one change --------------------------------------------------------------------------------------------------------
-
-
-def _working_change(pair: Pair) -> str | None:
-    """The first single change of one end that lets the two connect."""
-    for text, changed in _changes(pair):
-        try:
-            error = changed.talk()[3]
-        except errors.ConfigError:
-            continue
-        if error is None:
-            return text
-    return None
-
-
-def _changes(pair: Pair) -> Iterator[tuple[str, Pair]]:
-    for name_of, name in ((CipherSuite.name_of, "suites"), (NamedGroup.name_of, "groups"), (str, "alpn")):
-        ours, theirs = getattr(pair.client, name), getattr(pair.server, name)
-        for end, own, other in (("client", ours, theirs), ("server", theirs, ours)):
-            for entry in other:
-                if entry in own:
-                    continue
-                changed = _with(pair, end, name, (*own, entry))
-                if changed is not None:
-                    yield f"add {name_of(entry)} to {name} of the {end}", changed
-        if name == "alpn" and ours and theirs:
-            yield "leave alpn out in the client", replace(pair, client=pair.client.replace(alpn=()))
-    for end, config in (("client", pair.client), ("server", pair.server)):
-        everything = tuple(dict.fromkeys((*config.suites, *policies.DEFAULT.suites)))
-        changed = _with(pair, end, "suites", everything)
-        if changed is not None and everything != config.suites:
-            yield f"leave suites out in the {end}: the default has what the other end needs", changed
-    for identity in pair.server.identities:
-        for name in identity.current.names:
-            if name not in (pair.server_name, pair.verify_as) and not name.startswith("*"):
-                yield f"let the client use server_name {name}", replace(pair, server_name=name, verify_as=None)
-
-
-def _with(pair: Pair, end: str, name: str, value: tuple[Any, ...]) -> Pair | None:
-    try:
-        if end == "client":
-            return replace(pair, client=pair.client.replace(**{name: value}))
-        return replace(pair, server=pair.server.replace(**{name: value}))
-    except errors.ConfigError:
-        return None
-
-
 # -- certificates without keys -----------------------------------------------------------------------------------------
 
 
-def _verify_apart(verdict: Verdict, client: Side, server: Side, pair: Pair) -> None:
+def _verify_apart(verdict: Verdict, client: Side, server: Side, pair: Pair, shown: bytes | None) -> None:
     """Verify the described chains on their own, since stand-ins took their place in the handshake."""
     from tlscore.certs.names import ServerName
+    from tlscore.certs.trust_store import TrustStore
     from tlscore.certs.verify import verify_client, verify_server
 
-    reached = verdict.connects
     if server.certificates or client.certificates:
         verdict.notes.append("private keys are missing: stand-ins of the same kind ran the handshake")
-    verdict.server_certificate = verdict.client_certificate = "not checked: none is described"
+    name = client.table.get("verify_as") or client.table.get("server_name")
+    if not server.certificates:
+        verdict.server_certificate = "not checked: none is described"
+    elif client.unauthenticated is not None:
+        verdict.server_certificate = "not verified: the client verifies nobody"
+    elif name is None:
+        verdict.server_certificate = "not checked: the client has no server_name"
+    else:
+        chain = _chain_for(server, pair, shown)
+        trust = client.anchors or TrustStore.system()
+        policy = pair.client.certificate_policy
+        _judge(verdict, "server", lambda: verify_server(chain, trust, ServerName.parse(name), policy=policy))
     if pair.server.client_auth == "none":
         verdict.client_certificate = "not asked for"
-    elif not client.certificates and pair.server.client_auth == "optional":
+    elif client.certificates and server.anchors is not None:
+        own, anchors, policy = client.certificates[0].chain, server.anchors, pair.server.certificate_policy
+        _judge(verdict, "client", lambda: verify_client(own, anchors, policy=policy))
+    elif pair.server.client_auth == "optional":
         verdict.client_certificate = "none was shown"
-    trust, client_trust = client.trust("trust"), server.trust("client_trust")
-    name = client.table.get("verify_as") or client.table.get("server_name")
-    if server.certificates and name is not None:
-        from tlscore.certs.trust_store import TrustStore
-
-        store, chain = trust or TrustStore.system(), server.certificates[0].chain
-        _judge(verdict, "server", reached, lambda: verify_server(chain, store, ServerName.parse(name)))
-    if client.certificates and pair.server.client_auth != "none" and client_trust is not None:
-        own = client.certificates[0].chain
-        _judge(verdict, "client", reached, lambda: verify_client(own, client_trust))
 
 
-def _judge(verdict: Verdict, whose: str, reached: bool, verify: Any) -> None:
+def _chain_for(server: Side, pair: Pair, shown: bytes | None) -> tuple[bytes, ...]:
+    """The described chain whose stand-in was shown; before one was, the chain that the name asks for."""
+    from tlscore.certs.names import DnsName, ServerName
+
+    identities = pair.server.current_identities
+    fitting = [one for one in identities if one.chain[0] == shown]
+    if not fitting:
+        asked = ServerName.parse(pair.server_name) if pair.server_name is not None else None
+        fitting += pair.server.identities_for(asked.text if isinstance(asked, DnsName) else None) or identities
+    return server.certificates[identities.index(fitting[0])].chain
+
+
+def _judge(verdict: Verdict, whose: str, verify: Any) -> None:
     try:
         text = f"verified: {verify().identity.subject}"
         if whose == "server":
@@ -308,8 +357,7 @@ def _judge(verdict: Verdict, whose: str, reached: bool, verify: Any) -> None:
             verdict.client_certificate = text
     except errors.AlertError as error:
         _refuse_certificate(verdict, whose, error)
-        if reached and verdict.cause is None:
+        if verdict.connects:
             verdict.connects, verdict.code, verdict.cause = False, error.code, error.cause
             verdict.remedy, verdict.dropped_by = error.remedy or None, "client" if whose == "server" else "server"
-            verdict.step = 13 if whose == "server" else 17
-            verdict.alert = error.alert_name
+            verdict.step, verdict.alert = _CERTIFICATE_STEPS[whose], error.alert_name
