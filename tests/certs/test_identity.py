@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.support.certificates import Authority, Issued, make_ca, make_key
-from tlscore import errors
+from tlscore import TrustStore, errors
 from tlscore.certs import signatures
 from tlscore.certs.identity import Identity
 from tlscore.iana import SignatureScheme
@@ -107,6 +107,12 @@ def test_missing_file_is_named_with_directory_and_user(tmp_path: Path) -> None:
         errors.ConfigError, match=r"nowhere\.pem' cannot be read: No such file.*working directory .*user id"
     ):
         Identity.load(tmp_path / "nowhere.pem")
+
+
+def test_path_with_a_nul_in_it_is_a_typed_error() -> None:
+    for load in (Identity.load, TrustStore.from_file, TrustStore.from_directory):
+        with pytest.raises(errors.ConfigError, match="cannot be read: embedded null"):
+            load("a\0b")
 
 
 def test_wrong_files_are_named_for_what_they_are(issued: Issued, tmp_path: Path) -> None:

@@ -35,10 +35,11 @@ def read(source: str | bytes | bytearray | os.PathLike[str], what: str) -> Sourc
     try:
         with open(path, "rb") as file:
             return Source(file.read(), visible(path), path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         who = f", user id {os.geteuid()}" if hasattr(os, "geteuid") else ""
         raise ConfigError(
-            f"the {what} file {escape(path, 300)!r} cannot be read: {error.strerror} (working directory "
+            f"the {what} file {escape(path, 300)!r} cannot be read: {why} (working directory "
             f"{visible(os.getcwd())}{who})",
             remedy="check the path and its permissions",
             code="TLS-CONFIG-FILE",

@@ -99,7 +99,7 @@ def file_stamp(path: str) -> Stamp:
     """Changes with the content of a file, also where a link leads to another one; (0,) where there is none."""
     try:
         facts = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # no path at all, such as one with a NUL in it: reading it says so
         return (0,)
     return (facts.st_mtime_ns, facts.st_size, facts.st_ino, facts.st_dev)
 
@@ -157,9 +157,10 @@ class DirectorySource(TrustSource):
         try:
             with os.scandir(self.origin) as entries:
                 names = sorted(entry.name for entry in entries)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
             raise ConfigError(
-                f"the trust directory {escape(self.origin, 300)!r} cannot be read: {error.strerror} (working directory "
+                f"the trust directory {escape(self.origin, 300)!r} cannot be read: {why} (working directory "
                 f"{os.getcwd()})",
                 remedy="check the path and its permissions",
                 code="TLS-CONFIG-FILE",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tlscore import suites
-from tlscore.iana import ProtocolVersion, SignatureScheme
+from tlscore.iana import ProtocolVersion
 from tlscore.versions import version_name
 
 if TYPE_CHECKING:
@@ -67,13 +67,5 @@ def _has_key(config: ServerConfig, one: Suite, version: int) -> bool:
     """Whether a certificate of the server has the key that a suite needs."""
     if version >= ProtocolVersion.TLS13 or one.authentication == "anon":
         return True
-    from tlscore.handshake.legacy_plans import may_encrypt
-
-    for identity in config.current_identities:
-        if identity.kind != one.authentication:
-            continue
-        if one.key_exchange != "RSA":
-            return True
-        if SignatureScheme.rsa_pss_rsae_sha256 in identity.schemes and may_encrypt(identity.certificate):
-            return True
-    return False
+    use = "keyEncipherment" if one.key_exchange == "RSA" else "digitalSignature"
+    return any(held.kind == one.authentication and use in held.uses for held in config.current_identities)
