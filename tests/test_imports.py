@@ -32,6 +32,8 @@ LAYERS = [
         "suites",
         "suite_table",
         "cipher_strings",
+        "cipher_words",
+        "security_levels",
         "trace",
         "report",
     },

@@ -321,6 +321,25 @@ def test_silent_end_sends_no_alert() -> None:
     assert negotiate(VersionSetting.specific("1.3"), loud, "number").alert == 70
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "remedy"),
+    [
+        ((TLS12,), (TLS13,), "enable TLSv1.3 at the client, or add TLSv1.2 to versions of this server"),
+        ((0x0A0A, TLS13), (TLS12,), "add TLSv1.3 to versions of this server, or enable TLSv1.2 at the client"),
+        ((TLS11, TLS10), (TLS13, TLS12), "enable TLSv1.3 at the client"),
+        ((TLS13, TLS12), (TLS11, TLS10), "add TLSv1.2 to versions of this server"),
+        ((TLS13,), (TLS11,), "serve this client with a configuration of its own, without legacy"),
+        ((TLS10,), (TLS11,), "enable TLSv1.1 at the client"),
+        ((0x0A0A,), (TLS13, TLS12), "enable TLSv1.3 at the client"),
+    ],
+)
+def test_refused_offer_names_the_version_that_one_end_could_add(
+    theirs: tuple[int, ...], ours: tuple[int, ...], remedy: str
+) -> None:
+    """Never one that is forbidden, an old one only where nothing newer would help."""
+    assert versions.refused_offer(theirs, ours).remedy == remedy
+
+
 def test_refused_offer_names_both_lists() -> None:
     error = versions.refused_offer((TLS11,), (TLS13, TLS12))
     assert type(error) is ProtocolVersionError

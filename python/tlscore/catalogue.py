@@ -8,6 +8,10 @@ arrives. Sources: RFC 9846 section 6.2 for the meaning, experience with deployed
 from typing import Literal
 
 Explanation = tuple[str, str]
+# After the handshake of TLS 1.2 or older; after our empty Certificate; after our Certificate.
+Moment = Literal["established", "no_certificate", "certificate"]
+
+_HANDSHAKE_FAILURE = 40
 
 _CLOCK = "compare the clocks of both machines"
 _REPORT = "this is a fault of one of the two TLS libraries: report it with the trace of this connection"
@@ -26,9 +30,10 @@ ALERTS: dict[int, Explanation | tuple[Explanation, Explanation]] = {
     ),
     40: (
         (
-            "the server found nothing in common with our offer: suite, group or signature scheme",
-            "compare suites, groups and schemes of this ClientConfig with what the server accepts; "
-            "the server's own log names the part that is missing",
+            "the server found nothing in common with our offer: version, suite, group or signature scheme",
+            "compare versions, suites, groups and schemes of this ClientConfig with what the server accepts (a server "
+            "that has only older versions may say this instead of protocol_version); the server's own log names the "
+            "part that is missing",
         ),
         (
             "the client does not accept what we selected",
@@ -148,10 +153,43 @@ ALERTS: dict[int, Explanation | tuple[Explanation, Explanation]] = {
     ),
 }
 
+# What handshake_failure means at a certain moment, in TLS 1.2 and older; client first.
+_RENEGOTIATION = "use TLS 1.3, which asks for certificates and changes keys without it, or switch it off at the {}"
+AT_MOMENT: dict[Moment, tuple[Explanation, Explanation]] = {
+    "established": (
+        (
+            "the server ended an established connection: most likely it wanted to renegotiate, which we refuse",
+            _RENEGOTIATION.format("server"),
+        ),
+        (
+            "the client ended an established connection: most likely it wanted to renegotiate, which we refuse",
+            _RENEGOTIATION.format("client"),
+        ),
+    ),
+    "no_certificate": (
+        (
+            "the server demands a client certificate and we sent none",
+            "configure one: ClientConfig.mutual(trust=..., identity=Identity.load(chain, key)); if one is configured, "
+            "its issuer, its key or its schemes did not fit the server's request",
+        ),
+    )
+    * 2,
+    "certificate": (
+        (
+            "the server refused our certificate, or the signature by its key",
+            "check our certificate with `openssl verify` against the CA file that the server uses; the server's own "
+            "log names the reason",
+        ),
+    )
+    * 2,
+}
 
-def explain(description: int, role: Literal["client", "server"] | None) -> Explanation:
-    """Cause and remedy of a received alert, from the view of the end that we are."""
+
+def explain(description: int, role: Literal["client", "server"] | None, moment: Moment | None = None) -> Explanation:
+    """Cause and remedy of a received alert, from the view of the end that we are, at a moment that explains it."""
     entry = ALERTS.get(description)
+    if description == _HANDSHAKE_FAILURE and moment is not None:
+        entry = AT_MOMENT[moment]
     if entry is None:
         return "it gave up with an alert that TLS 1.3 does not define", "the peer's own log names the reason"
     first, second = entry

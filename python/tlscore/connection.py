@@ -14,7 +14,7 @@ from tlscore import errors, trace
 from tlscore.errors import TlsError
 from tlscore.events import AlertReceived, Event, KeyUpdated, PeerClosed
 from tlscore.handshake import client_end13, machine  # noqa: F401  # fills its part of the table
-from tlscore.handshake.alerts12 import is_warning
+from tlscore.handshake.alerts12 import is_warning, moment_of
 from tlscore.handshake.exporting import ExportingConnection
 from tlscore.handshake.facts import completion
 from tlscore.handshake.machine import Closed, State
@@ -260,7 +260,7 @@ class Connection(ExportingConnection):
             return
         # RFC 9846 6.2: "All alerts defined below in this section, as well as all unknown alerts, are universally
         # considered fatal as of TLS 1.3", whatever their level says.
-        error = errors.received_alert(description, level, role=self.role)
+        error = errors.received_alert(description, level, role=self.role, moment=moment_of(self._state))
         # In TLS 1.2 the alert about a missing certificate comes while the handshake is still running.
         diagnostic = self._out.diagnostic if self._out is not None else self._diagnostic
         if diagnostic is not None:

@@ -14,6 +14,7 @@ from errno import EAGAIN, EPIPE, ETIMEDOUT
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from tlscore.catalogue import Moment
     from tlscore.certs.report import VerificationReport
 
 Sender = Literal["us", "peer"]
@@ -60,6 +61,8 @@ class TlsError(Exception):
     remedy: str = ""
     section: str = ""
     trace: tuple[object, ...] = ()
+    # Of a handshake over a socket: whom it was with, as socket.getpeername gives it.
+    peer_address: Any = None
 
     def __init__(
         self,
@@ -277,18 +280,19 @@ def received_alert(
     *,
     role: Literal["client", "server"] | None = None,
     state: str | None = None,
+    moment: "Moment | None" = None,
 ) -> AlertError:
     """Build the error for an alert that the peer sent, explained from our side.
 
     Takes:    description, level: as on the wire; stage: step 1..22 reached; role: which end we are, which sharpens the
-              explanation.
+              explanation, as `moment` does: what had happened before, where that tells more.
     Gives:    the error, with sender "peer"; the caller raises it.
     Source:   RFC 9846 section 6.
     """
     from tlscore.catalogue import explain
     from tlscore.iana import AlertDescription
 
-    cause, remedy = explain(description, role)
+    cause, remedy = explain(description, role, moment)
     cls = ALERT_CLASSES.get(description, UnknownAlert)
     error = cls(cause, remedy=remedy, sender="peer", stage=stage, state=state, alert_received=description)
     if cls is UnknownAlert:

@@ -241,12 +241,16 @@ def suites_for(cipher_string: str) -> tuple[str, ...]:
 
     Gives:    names in OpenSSL's order. Suites that authenticate nobody or encrypt nothing are never among them: those
               are named one by one.
-    Raises:   ConfigError that marks the word it does not know, and where nothing of the expansion is in the tier.
+    Raises:   ConfigError that marks the word it does not know, where nothing of the expansion is in the tier, and for a
+              @SECLEVEL that asks for more than suites and than a configuration keeps anyway. What the lower levels say
+              about old versions and SHA-1 is for `versions` and `sha1_signatures`.
     """
-    from tlscore.suites import parse_cipher_string, suite
+    from tlscore.security_levels import require_suites_alone
+    from tlscore.suites import parse_cipher_string
 
     expansion = parse_cipher_string(cipher_string)
-    found = tuple([one.name for one in map(suite, expansion.codes) if one.name in IMPLEMENTED and not one.missing])
+    require_suites_alone(expansion.security_level)
+    found = tuple([one.name for one in expansion.permitted if one.name in IMPLEMENTED and not one.missing])
     if not found:
         raise ConfigError(
             f'of what "{escape(cipher_string, 200)}" stands for nothing is in the legacy tier',

@@ -280,7 +280,24 @@ def refused_offer(
     cause = f"the client offers {names(theirs[:12])}, the server accepts {names(ours)}"
     if known and max(known) <= SSL30:
         return forbidden(max(known), cause)
-    return ProtocolVersionError(cause, remedy=f"enable {version_name(max(ours))} in the client", section=section)
+    return ProtocolVersionError(cause, remedy=_common_version(known, ours), section=section)
+
+
+def _common_version(theirs: list[int], ours: tuple[int, ...]) -> str:
+    """The version that either end could add, the newer one first; an old one only where there is nothing newer."""
+    best, newest = max(ours), max(theirs, default=0)
+    at_client, here = (
+        f"enable {version_name(best)} at the client",
+        f"add {version_name(newest)} to versions of this server",
+    )
+    if tier(newest) != "default":
+        return at_client
+    if tier(best) == "default":
+        return f"{here}, or {at_client}" if newest > best else f"{at_client}, or {here}"
+    # Old versions are those of the legacy tier, which goes up to TLS 1.2.
+    if TLS12 in theirs:
+        return f"add {version_name(TLS12)} to versions of this server"
+    return "serve this client with a configuration of its own, without legacy"
 
 
 def forbidden(version: int, cause: str = "") -> ForbiddenProtocol:

@@ -23,6 +23,7 @@ from tlscore.aio import terms as terms_
 from tlscore.aio.facts import extra_info
 from tlscore.aio.protocol_side import CLOSED, CLOSING, HANDSHAKE, OPEN, PHASES, ProtocolSide
 from tlscore.aio.terms import Terms
+from tlscore.sockets.checks import name_peer
 
 if TYPE_CHECKING:
     from tlscore.aio.facts import SslObjectView
@@ -244,6 +245,8 @@ class TlsTransport(ProtocolSide):
         """The end by a failure: of the peer, of the stream, or of the protocol above (which has a message)."""
         if self._phase == CLOSED:
             return
+        if self._phase == HANDSHAKE:
+            name_peer(error, self._below_info("peername", None))
         told = self._terms.told(error)
         if message:
             self._loop.call_exception_handler(

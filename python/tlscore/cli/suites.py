@@ -1,10 +1,12 @@
 """`tlscore suites`: the registry of cipher suites, or what an OpenSSL cipher string stands for."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tlscore.cipher_strings import Expansion
     from tlscore.suites import Suite
 
 HELP = "cipher suites with both names, parts, strength and status; --openssl expands an OpenSSL cipher string"
@@ -22,7 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     shown: Iterable[Suite] = suites.all_suites()
     if arguments.openssl is not None:
-        shown = suites.parse_cipher_string(arguments.openssl).suites
+        expansion = suites.parse_cipher_string(arguments.openssl)
+        shown = expansion.permitted
+        _tell_level(expansion)
     chosen = [one for one in shown if arguments.status in (None, one.status)]
     if arguments.json:
         import json
@@ -33,6 +37,21 @@ def run(arguments: argparse.Namespace) -> int:
         parts = f"{one.key_exchange}/{one.authentication}/{one.encryption}/{one.mac}"
         print(f"{one.code:#06x}  {one.status:<8}{one.name:<48}{one.openssl_name or '-':<34}{parts}")
     return 0
+
+
+def _tell_level(expansion: "Expansion") -> None:
+    """Say what a security level did to the list, and what it asks for beside suites."""
+    from tlscore.security_levels import beyond_suites
+
+    level = expansion.security_level
+    if level is None:
+        return
+    left_out = len(expansion.suites) - len(expansion.permitted)
+    beyond = beyond_suites(level)
+    said = [f"leaves out {left_out} of {len(expansion.suites)} suites"] * bool(left_out)
+    said += [f"asks for {beyond}, of which suites do not speak"] * bool(beyond)
+    if said:
+        print(f"tlscore: @SECLEVEL={level} {' and '.join(said)}", file=sys.stderr)
 
 
 def _facts(one: "Suite") -> dict[str, object]:

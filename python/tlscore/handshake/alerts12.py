@@ -1,13 +1,19 @@
-"""Alerts of level warning, which TLS 1.2 has and TLS 1.3 has not: whether one is taken as such.
+"""Alerts in TLS 1.2: whether one of level warning is taken as such, and at which moment a fatal one came.
 
-How many of them may come, the record layer says.
+Levels mean something in TLS 1.2 alone; how many warnings may come, the record layer says. A handshake_failure means
+something else after a ClientHello, after a certificate or none, and after the handshake.
 """
+
+from typing import TYPE_CHECKING
 
 from tlscore.handshake.client12 import ClientState12
 from tlscore.handshake.client13 import ExpectServerHello
 from tlscore.handshake.machine import State
 from tlscore.handshake.server12 import ServerState12
 from tlscore.iana import AlertDescription, AlertLevel
+
+if TYPE_CHECKING:
+    from tlscore.catalogue import Moment
 
 # RFC 5246 7.2.2: "always fatal", whatever level stands beside them; and two that are younger.
 _ALWAYS_FATAL = frozenset(
@@ -39,3 +45,15 @@ def is_warning(state: State, level: int, description: int) -> bool:
     if isinstance(state, ExpectServerHello):
         return state.context.hello.plan.older
     return isinstance(state, (ClientState12, ServerState12))
+
+
+def moment_of(state: State) -> "Moment | None":
+    """What had happened when an alert came, where that explains it."""
+    if not isinstance(state, (ClientState12, ServerState12)):
+        return None
+    if state.terminal:
+        return "established"
+    sent = getattr(state, "sent", None)
+    if sent is None or not sent.asked:
+        return None
+    return "no_certificate" if sent.leaf is None else "certificate"

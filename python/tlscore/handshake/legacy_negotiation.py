@@ -13,7 +13,6 @@ from tlscore.handshake.legacy_plans import LegacyServerPlan, is_cbc
 from tlscore.handshake.negotiation import (
     candidates_for,
     listed,
-    listed_suites,
     prefer,
     select_alpn,
     unwanted_sha1,
@@ -25,7 +24,7 @@ from tlscore.legacy import FINITE_FIELDS, SHA1_SCHEMES
 from tlscore.pending import at_once
 from tlscore.record import Record
 from tlscore.version_lists import CURVES
-from tlscore.versions import server_answer, version_name
+from tlscore.versions import server_answer
 from tlscore.wire import ClientHello, EncryptThenMac, SignatureAlgorithms, SupportedVersions
 
 if TYPE_CHECKING:
@@ -83,31 +82,27 @@ def select(plan: LegacyServerPlan, offer: Offer12, version: int, hello: ClientHe
     # Clients that are asked who they are get no suite with which nobody says it.
     usable = [one for one in common if one.usable_in(version) and not (plan.asks and one.authentication == "anon")]
     if not usable:
-        raise HandshakeFailure(
-            f"no common cipher suite for {version_name(version)}: the client offers {listed_suites(theirs)}; "
-            f"we accept {', '.join([one.name for one in plan.parts.values() if one.usable_in(version)][:12])}",
-            remedy="enable one suite on both ends",
-            section="RFC 5246 7.4.1.3",
-            code="TLS-NO_COMMON_SUITE",
-        )
+        from tlscore.handshake.legacy_refusals import no_common_suite
+
+        raise no_common_suite(plan, offer, version, hello)
     alpn = select_alpn(config, plan.alpn, offer)
     named = config.resolver is not None or any(one.authentication != "anon" for one in usable)
     candidates = at_once(candidates_for(config, offer, hello, raw, tls12=True)) if named else ()
     sealed_first = EncryptThenMac in hello.extensions
     for suite in usable:
-        group = _group(plan, offer, suite)
+        group = group_for(plan, offer, suite)
         if group is None or (is_cbc(suite) and not sealed_first and plan.tier.require_encrypt_then_mac):
             continue
-        found = _identity(plan, candidates, suite, version, offer, hello)
+        found = identity_for(plan, candidates, suite, version, offer, hello)
         if found is not None:
             identity, scheme = found
             return LegacySelection(
                 suite, group, alpn, identity, scheme, _name_used(plan, identity, offer), sealed_first and is_cbc(suite)
             )
-    raise _nothing_serves(plan, usable, candidates, offer)
+    raise _nothing_serves(plan, usable, candidates, version, offer, hello)
 
 
-def _group(plan: LegacyServerPlan, offer: Offer12, suite: "Suite") -> int | None:
+def group_for(plan: LegacyServerPlan, offer: Offer12, suite: "Suite") -> int | None:
     """The group for a suite: 0 where it needs none, None where there is no common one."""
     if suite.key_exchange == "RSA":
         return 0
@@ -126,7 +121,7 @@ def _lists_fields(offer: Offer12) -> bool:
     return any(code in _FINITE_FIELD_CODES for code in offer.groups)
 
 
-def _identity(
+def identity_for(
     plan: LegacyServerPlan,
     candidates: "tuple[Identity, ...]",
     suite: "Suite",
@@ -164,9 +159,17 @@ def _name_used(plan: LegacyServerPlan, identity: "Identity | None", offer: Offer
 
 
 def _nothing_serves(
-    plan: LegacyServerPlan, usable: "list[Suite]", candidates: "tuple[Identity, ...]", offer: Offer12
+    plan: LegacyServerPlan,
+    usable: "list[Suite]",
+    candidates: "tuple[Identity, ...]",
+    version: int,
+    offer: Offer12,
+    hello: ClientHello,
 ) -> HandshakeFailure | InsufficientSecurity:
     """Why no common suite can be served."""
+    from tlscore.handshake.legacy_refusals import Refused, nothing_serves
+
+    refused = Refused(plan, offer, version, hello, candidates)
     if _lists_fields(offer) and all(one.key_exchange == "DHE" for one in usable) and _fields_differ(plan, offer):
         # RFC 7919 4: "If the extension is present with FFDHE groups, none of the client's offered groups are acceptable
         # by the server, and none of the client's proposed non-FFDHE cipher suites are acceptable to the server, the
@@ -174,26 +177,11 @@ def _nothing_serves(
         return InsufficientSecurity(
             f"no common finite-field group: the client offers {listed(NamedGroup.name_of, offer.groups)}; "
             f"we accept {listed(NamedGroup.name_of, plan.config.groups)}",
-            remedy="enable one group on both ends, or suites with ECDHE",
+            remedy=refused.group_change(FINITE_FIELDS) or "add suites with ECDHE at both ends",
             section="RFC 7919 4",
             code="TLS-NO_COMMON_GROUP",
         )
-    kinds = ", ".join(dict.fromkeys(map(_key, candidates))) or "none"
-    return HandshakeFailure(
-        f"none of the common suites ({', '.join([one.name for one in usable][:6])}) can be served: our keys are for "
-        f"{kinds}; the client's groups are {listed(NamedGroup.name_of, offer.groups)}"
-        + (", and it may lack encrypt_then_mac" if plan.tier.require_encrypt_then_mac else ""),
-        remedy="add an identity with a key that a common suite needs, or a common group",
-        section="RFC 5246 7.4.1.3",
-        code="TLS-NO_FITTING_CERTIFICATE",
-    )
-
-
-def _key(identity: "Identity") -> str:
-    """What the key of an identity is for, for an error."""
-    if not identity.kind:
-        return "none of TLS 1.2"
-    return f"{identity.kind} ({', '.join(identity.uses) or 'neither digitalSignature nor keyEncipherment'})"
+    return nothing_serves(refused, usable)
 
 
 def _fields_differ(plan: LegacyServerPlan, offer: Offer12) -> bool:

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 # extension or version the server does not understand." More counts as the most that TLS 1.3 allows, content type
 # included.
 LARGEST_RECORD_LIMIT = 2**14 + 1
+# Own limit, in characters: two such lists and what is said about them stay below errors.TEXT_LIMIT.
+_LIST_LENGTH = 160
 _SHA1 = frozenset((SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1))
 
 
@@ -98,9 +100,14 @@ class Selection(Record):
 
 
 def listed(name_of: Callable[[int], str], codes: Iterable[int]) -> str:
-    """Codes as text for an error, at most twelve of them."""
+    """Codes as text for an error: as many of them as leave room for another list beside them."""
     names = [name_of(code) for code in codes]
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "nothing"
+    shown = names[:1]
+    for name in names[1:12]:
+        if len(", ".join((*shown, name))) > _LIST_LENGTH:
+            break
+        shown.append(name)
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "") or "nothing"
 
 
 def listed_suites(codes: Iterable[int]) -> str:
@@ -241,12 +248,9 @@ def select_suite(config: "ServerConfig", offer: Offer) -> int:
     ours, theirs = tuple([code for code in config.suites if code in SUITES13]), offer.suites
     suite = prefer(ours, theirs) if config.prefer == "server" else prefer(theirs, ours)
     if suite is None:
-        raise HandshakeFailure(
-            f"no common cipher suite: the client offers {listed_suites(theirs)}; we accept {listed_suites(ours)}",
-            remedy="enable one suite on both ends",
-            section="RFC 9846 4.2.1",
-            code="TLS-NO_COMMON_SUITE",
-        )
+        from tlscore.handshake.refusals import no_common_suite
+
+        raise no_common_suite(config, offer, ProtocolVersion.TLS13, ours)
     return suite
 
 
@@ -266,13 +270,9 @@ def select_group(config: "ServerConfig", offer: Offer) -> tuple[int, int | None]
         # RFC 9846 4.2.1: "If there is no overlap between the received "supported_groups" and the groups supported by
         # the server, then the server MUST abort the handshake with a "handshake_failure" or an "insufficient_security"
         # alert."
-        raise HandshakeFailure(
-            f"no common group: the client offers {listed(NamedGroup.name_of, theirs)}; "
-            f"we accept {listed(NamedGroup.name_of, ours)}",
-            remedy="enable one group on both ends",
-            section="RFC 9846 4.2.1",
-            code="TLS-NO_COMMON_GROUP",
-        )
+        from tlscore.handshake.refusals import no_common_group
+
+        raise no_common_group(offer, ProtocolVersion.TLS13, ours)
     return common[0], None
 
 
@@ -291,7 +291,8 @@ def select_alpn(config: "ServerConfig", ours: tuple[bytes, ...], offer: Offer) -
     # SHALL respond with a fatal "no_application_protocol" alert."
     raise NoApplicationProtocol(
         f"no common application protocol: the client offers {_names(theirs)}; we accept {_names(ours)}",
-        remedy="add one of the client's protocols to alpn, or leave alpn out",
+        remedy=f"add {_names(theirs[:1])} to alpn of this server, or {_names(ours[:1])} at the client; or let "
+        "require_alpn be False",
         section="RFC 7301 3.2",
     )
 
@@ -353,20 +354,9 @@ def _signing(config: "ServerConfig", offer: Offer, candidates: "tuple[Identity, 
         scheme = choose_scheme(identity.schemes, offer.schemes, config.schemes)
         if scheme is not None and not unwanted_sha1(identity, offer):
             return identity, scheme
-    ours = dict.fromkeys(scheme for one in candidates for scheme in one.schemes if scheme in config.schemes)
-    raise HandshakeFailure(
-        f"no common signature scheme: the client verifies {listed(SignatureScheme.name_of, offer.schemes)}; "
-        f"our certificates can sign with {listed(SignatureScheme.name_of, ours)}{forbidden(candidates)}",
-        remedy="add an identity with a key of another kind, or enable a scheme in the client",
-        section="RFC 9846 4.5.1.2",
-        code="TLS-NO_COMMON_SCHEME",
-    )
+    from tlscore.handshake.refusals import no_common_scheme
 
-
-def forbidden(candidates: "Sequence[Identity]") -> str:
-    """What to say of identities whose certificates forbid their keys to sign; empty where there is none."""
-    count = sum("digitalSignature" not in one.uses for one in candidates)
-    return f" ({count} of {len(candidates)} may not sign: a keyUsage without digitalSignature)" if count else ""
+    raise no_common_scheme(config, offer, ProtocolVersion.TLS13, candidates, lambda one: one.schemes)
 
 
 def unwanted_sha1(identity: "Identity", offer: Offer) -> bool:

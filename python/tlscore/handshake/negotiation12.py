@@ -13,10 +13,8 @@ from tlscore.handshake.negotiation import (
     Offer,
     Selection,
     candidates_for,
-    forbidden,
     fragment_wanted,
     listed,
-    listed_suites,
     name_used,
     prefer,
     select_alpn,
@@ -24,7 +22,7 @@ from tlscore.handshake.negotiation import (
     wants_staple,
 )
 from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
-from tlscore.iana import SUITES12, CipherSuite, NamedGroup, SignatureScheme
+from tlscore.iana import SUITES12, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 from tlscore.pending import Pending
 from tlscore.version_lists import CURVES
 from tlscore.wire import (
@@ -44,10 +42,12 @@ from tlscore.wire import (
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ServerConfig
+    from tlscore.handshake.refusals import Helps
 
 # RFC 8449 4: TLS 1.2 has no content type octet inside a record.
 LARGEST_RECORD_LIMIT12 = 2**14
 
+_KEY_CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _KINDS = {
     SignatureScheme.ecdsa_secp256r1_sha256: "ECDSA P-256",
     SignatureScheme.ecdsa_secp384r1_sha384: "ECDSA P-384",
@@ -153,13 +153,9 @@ def select12(plan: ServerPlan, offer: Offer12, hello: ClientHello, raw: bytes) -
     first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
     common = tuple([code for code in first if code in second and code in SUITES12])
     if not common:
-        raise HandshakeFailure(
-            f"no common cipher suite for TLS 1.2: the client offers {listed_suites(theirs)}; "
-            f"we accept {listed_suites(ours)}",
-            remedy="enable one suite on both ends",
-            section="RFC 5246 7.4.1.3",
-            code="TLS-NO_COMMON_SUITE",
-        )
+        from tlscore.handshake.refusals import no_common_suite
+
+        raise no_common_suite(config, offer, ProtocolVersion.TLS12, ours, _useful(plan, offer))
     group = _select_group(config, offer)
     alpn = select_alpn(config, plan.alpn, offer)
 
@@ -181,13 +177,7 @@ def _select_group(config: "ServerConfig", offer: Offer12) -> int:
     first, second = (ours, offer.groups) if config.prefer == "server" else (offer.groups, ours)
     group = prefer(first, second)
     if group is None:
-        raise HandshakeFailure(
-            f"no common group for TLS 1.2: the client offers {listed(NamedGroup.name_of, offer.groups)}; "
-            f"we accept {listed(NamedGroup.name_of, ours)}",
-            remedy="enable one curve on both ends",
-            section="RFC 8422 4",
-            code="TLS-NO_COMMON_GROUP",
-        )
+        raise _no_group(config, offer, ours)
     return group
 
 
@@ -210,10 +200,32 @@ def _curve_fits(identity: "Identity", offer: Offer12) -> bool:
     return not identity.curve or NamedGroup.code_of(identity.curve) in offer.groups
 
 
+# -- why nothing is selected -------------------------------------------------------------------------------------------
+
+
+def _useful(plan: ServerPlan, offer: Offer12) -> "Helps":
+    """Whether a suite, were it in both lists, would be served by one of our identities."""
+    from tlscore.handshake.refusals import served_by
+
+    return served_by(plan.config, offer, lambda one, suite: _scheme(plan, one, suite, offer) is not None)
+
+
+def _no_group(config: "ServerConfig", offer: Offer12, ours: Sequence[int]) -> HandshakeFailure:
+    """The error where no curve is common: the change that helps gives the client the curve of our key too."""
+    from tlscore.handshake.refusals import no_common_group, served_by
+
+    def fits(identity: "Identity", group: int) -> bool:
+        return not identity.curve or NamedGroup.code_of(identity.curve) in (*offer.groups, group)
+
+    return no_common_group(offer, ProtocolVersion.TLS12, ours, served_by(config, offer, fits))
+
+
 def _no_identity(
     plan: ServerPlan, common: Sequence[int], candidates: "Sequence[Identity]", offer: Offer12
 ) -> HandshakeFailure:
     """Why no identity serves one of the common suites, and what would help."""
+    from tlscore.handshake.refusals import no_common_scheme
+
     needed = dict.fromkeys(SUITES12[suite].authentication for suite in common)
     fitting = [one for one in candidates if one.kind in needed]
     if not fitting:
@@ -221,27 +233,32 @@ def _no_identity(
         suites = f"{len(common)} common suite{'s' if len(common) > 1 else ''}"
         return HandshakeFailure(
             f"{suites}, all need {kinds} certificate; yours is {_kinds(candidates)}",
-            remedy=f"add an identity with {kinds} key, or let the client offer suites of both kinds or TLS 1.3",
+            remedy=f"{_other_suite(plan, offer)}add an identity with {kinds} key to this server",
             section="RFC 5246 7.4.2",
             code="TLS-NO_FITTING_CERTIFICATE",
         )
     if not any(_curve_fits(one, offer) for one in fitting):
+        curves = [curve for curve in _KEY_CURVES if NamedGroup.code_of(curve) in offer.groups]
+        other = f", or add an identity with a key on {curves[0]} to this server" if curves else ""
         return HandshakeFailure(
             f"our certificates are for keys on {', '.join(dict.fromkeys(one.curve for one in fitting))}; the client "
             f"knows {listed(NamedGroup.name_of, offer.groups)}",
-            remedy="add an identity with a key on secp256r1",
+            remedy=f"enable {fitting[0].curve} at the client{other}",
             section="RFC 5246 7.4.2",
             code="TLS-NO_FITTING_CERTIFICATE",
         )
-    ours = dict.fromkeys(scheme for one in fitting for scheme in one.schemes12 if scheme in plan.schemes12)
-    return HandshakeFailure(
-        "no common signature scheme for TLS 1.2: the client verifies "
-        f"{listed(SignatureScheme.name_of, offer.schemes)}; our certificates can sign with "
-        f"{listed(SignatureScheme.name_of, ours)}{forbidden(fitting)}",
-        remedy="enable a scheme with SHA-256 in the client, or add an identity with a key of another kind",
-        section="RFC 5246 7.4.1.4.1",
-        code="TLS-NO_COMMON_SCHEME",
-    )
+    fitting = [one for one in fitting if _curve_fits(one, offer)]
+    return no_common_scheme(plan.config, offer, ProtocolVersion.TLS12, fitting, lambda one: one.schemes12)
+
+
+def _other_suite(plan: ServerPlan, offer: Offer12) -> str:
+    """The suite for our key that one end could add, to stand before another remedy; empty where there is none."""
+    from tlscore.handshake.refusals import one_change
+
+    change = one_change("suites", CipherSuite.name_of, plan.suites12, offer.suites, SUITES12, _useful(plan, offer))
+    if not change and ProtocolVersion.TLS13 in plan.config.versions:
+        change = "enable TLS 1.3 at the client"
+    return f"{change}, or " if change else ""
 
 
 def _kinds(candidates: "Sequence[Identity]") -> str:

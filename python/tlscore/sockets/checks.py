@@ -8,7 +8,7 @@ its error number and with what to do about that number.
 import errno
 import re
 import socket
-from typing import Final
+from typing import Any, Final
 
 from tlscore import errors
 from tlscore.pending import asynchronous
@@ -84,6 +84,23 @@ def check_address(address: tuple[str, int] | str) -> None:
 def check_stream(sock: socket.socket) -> None:
     if sock.type != socket.SOCK_STREAM:
         raise errors.ConfigError("TLS needs a stream socket", remedy="use a TCP or Unix SOCK_STREAM socket")
+
+
+def name_peer(error: BaseException, address: Any) -> None:
+    """Say in the error of a handshake with whom it was: as `peer_address`, and in a note for logs and tracebacks."""
+    if not address or getattr(error, "peer_address", None) is not None:
+        return
+    if isinstance(error, errors.TlsError):
+        error.peer_address = address
+    error.add_note(f"in the handshake with {_shown(address)}")
+
+
+def _shown(address: Any) -> str:
+    """192.0.2.1:443, [2001:db8::1]:443, or the path of a Unix socket."""
+    if not isinstance(address, tuple):
+        return errors.visible(address) if isinstance(address, (str, bytes)) else repr(address)
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 def transport_error(error: BaseException, what: str) -> errors.TransportError:

@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from tlscore import errors
-from tlscore.sockets.checks import check_stream, transport_error
+from tlscore.sockets.checks import check_stream, name_peer, transport_error
 from tlscore.sockets.starting import start
 from tlscore.sockets.stream import TlsSocket
 
@@ -35,9 +35,9 @@ class TlsListener:
 
         Gives:    (socket, address). With handshake_on_accept=False the handshake is left to the first call on the
                   socket, so that a thread of its own can run it and a slow client delays nobody.
-        Raises:   the client's handshake error, with a note of its address: that client's socket is closed, the listener
-                  goes on. TimeoutError, WantReadError when the listener's own timeout ends; TransportError when the
-                  process is out of descriptors.
+        Raises:   the client's handshake error, with its address (`peer_address`, and a note): that client's socket is
+                  closed, the listener goes on. TimeoutError, WantReadError when the listener's own timeout ends;
+                  TransportError when the process is out of descriptors.
         """
         sock, address = self._accept()
         try:
@@ -50,7 +50,7 @@ class TlsListener:
                 tls.do_handshake()
             except BaseException as error:
                 tls.abort()
-                error.add_note(f"in the handshake with the client at {address!r}")
+                name_peer(error, address)
                 raise
         return tls, address
 

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Self
 
 from tlscore import errors, trace
-from tlscore.sockets.checks import NO_LOOP, check_stream, transport_error
+from tlscore.sockets.checks import NO_LOOP, check_stream, name_peer, transport_error
 from tlscore.sockets.facts import SocketFacts
 
 if TYPE_CHECKING:
@@ -271,6 +271,9 @@ class TlsSocket(SocketFacts):
             if isinstance(error, errors.OperationTimeout) and not self._ready and self._connection.error is None:
                 error = self._give_up()
             if self._connection.error is not None:
+                if not self._ready:
+                    with suppress(OSError):
+                        name_peer(error, self._sock.getpeername())
                 self._say_farewell()
             raise error
         if self._closing:
