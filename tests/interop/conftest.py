@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
-import subprocess
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.interop.harness import LOOPBACK, NAME, TIMEOUT, Program, ProgramServer
-from tests.support.certificates import Authority, Issued, make_ca
-from tests.support.tools import require_tool
+from tests.interop.harness import LOOPBACK, NAME, Program, ProgramServer
+from tests.interop.programs import Files
+from tests.support.certificates import Authority, Issued, issue_rsa_pss, make_ca
+from tests.support.tools import require_package, require_tool
 from tlscore import ClientConfig, Identity, ServerConfig, TrustStore
 
 
@@ -77,21 +79,7 @@ class Pki:
         return Leaf(*issued.write(self.directory, stem))
 
     def _rsa_pss(self) -> tuple[Path, Path]:
-        """A key under the OID RSASSA-PSS, which only the openssl program makes."""
-        openssl = require_tool("openssl")
-        chain, key, request = (self.directory / f"rsapss.{end}" for end in ("pem", "key", "csr"))
-        signer = self.directory / "ca.key"
-        signer.touch(mode=0o600)
-        signer.write_bytes(Issued(self.authority.certificate, (), self.authority.key).key_pem)
-        extensions = ("-addext", f"subjectAltName=DNS:{NAME}", "-addext", "keyUsage=critical,digitalSignature")
-        validity = ("-copy_extensions", "copyall", "-days", "30")
-        for command in (
-            ("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key),
-            ("req", "-new", "-key", key, "-subj", f"/CN={NAME}", *extensions, "-out", request),
-            ("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", signer, *validity, "-out", chain),
-        ):
-            subprocess.run([openssl, *command], check=True, capture_output=True, timeout=TIMEOUT)
-        return chain, key
+        return issue_rsa_pss(self.authority, NAME, self.directory, require_tool("openssl"))
 
     # -- configurations of tlscore -------------------------------------------------------------------------------------
 
@@ -123,8 +111,29 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 @pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture(scope="session")
 def openssl() -> str:
     return require_tool("openssl")
+
+
+@pytest.fixture(scope="session")
+def lite() -> SimpleNamespace:
+    with warnings.catch_warnings():
+        # It asks for asyncore, which newer Pythons do not have, and does without.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        require_package("tlslite")
+        from tlslite.handshakesettings import HandshakeSettings
+        from tlslite.tlsconnection import TLSConnection
+        from tlslite.utils.keyfactory import parsePEMKey
+        from tlslite.x509certchain import X509CertChain
+
+    return SimpleNamespace(
+        settings=HandshakeSettings, connection=TLSConnection, chain=X509CertChain, key=parsePEMKey
+    )  # fmt: skip
 
 
 @pytest.fixture

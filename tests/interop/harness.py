@@ -131,6 +131,12 @@ class Program:
         assert found, f"{'never' if in_time else f'not within {TIMEOUT:.0f} s'} printed {pattern!r}:\n{self.report()}"
         return found[0]
 
+    def forget(self) -> None:
+        """Drop what was printed so far, so that what follows is about the next connection."""
+        with self._changed:
+            for octets in self._output.values():
+                octets.clear()
+
     def receive(self, octets: int) -> bytes:
         """Wait for so many octets on stdout."""
         with self._changed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ import pytest
 
 from tests.support.legacy import VERSIONS, client, issued, server, tier
 from tests.support.standing import NAME, pattern
-from tests.support.tools import require_package
 from tlscore import ClientConfig, ServerConfig, TlsSocket, errors, wrap_client, wrap_server
 from tlscore.suites import suite
 
@@ -48,22 +46,6 @@ CASES = [
     *((version, name, etm) for version in VERSIONS for name in SUITES for etm in (True, False)),
     *(("1.2", name, True) for name in NEWER),
 ]
-
-
-@pytest.fixture(scope="module")
-def lite() -> SimpleNamespace:
-    with warnings.catch_warnings():
-        # It asks for asyncore, which newer Pythons do not have, and does without.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        require_package("tlslite")
-        from tlslite.handshakesettings import HandshakeSettings
-        from tlslite.tlsconnection import TLSConnection
-        from tlslite.utils.keyfactory import parsePEMKey
-        from tlslite.x509certchain import X509CertChain
-
-    return SimpleNamespace(
-        settings=HandshakeSettings, connection=TLSConnection, chain=X509CertChain, key=parsePEMKey
-    )  # fmt: skip
 
 
 def settings(lite: SimpleNamespace, version: str, name: str, etm: bool = True, ems: bool = True) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import ipaddress
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -178,6 +179,26 @@ def make_ca(name: str = "Test CA", key: str = "p256") -> Authority:
     """A self-signed root."""
     private = make_key(key)
     return Authority(_sign(private, name, None, private, ca=True, days=3650), private)
+
+
+def issue_rsa_pss(authority: Authority, name: str, directory: Path, program: str) -> tuple[Path, Path]:
+    """Certificate and key under the OID RSASSA-PSS, which only the program openssl makes, as paths."""
+    chain, key, request, ca, signer = (
+        directory / f"rsapss{end}" for end in (".pem", ".key", ".csr", "-ca.pem", "-ca.key")
+    )
+    for path in (key, signer):
+        path.touch(mode=0o600)
+    signer.write_bytes(_pem_key(authority.key))
+    ca.write_bytes(authority.pem)
+    extensions = ("-addext", f"subjectAltName=DNS:{name}", "-addext", "keyUsage=critical,digitalSignature")
+    for command in (
+        ("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key),
+        ("req", "-new", "-key", key, "-subj", f"/CN={name}", *extensions, "-out", request),
+        ("x509", "-req", "-in", request, "-CA", ca, "-CAkey", signer, "-copy_extensions", "copyall", "-days", "30",
+         "-out", chain),
+    ):  # fmt: skip
+        subprocess.run([program, *command], check=True, capture_output=True, timeout=60)
+    return chain, key
 
 
 def _sign(

@@ -70,7 +70,7 @@ def _identity(key: str, bits: tuple[str, ...]) -> Identity:
 
 
 def client(legacy: Legacy | None = None, key: str | None = None, **settings: Any) -> ClientConfig:
-    given = {"groups": _groups(legacy), **settings, "legacy": legacy or tier()}
+    given = {"groups": groups_of(legacy), **settings, "legacy": legacy or tier()}
     if key is None:
         return quiet(ClientConfig.simple, trust(), **given)
     return quiet(ClientConfig.mutual, trust(), identity=identity(key), **given)
@@ -80,13 +80,13 @@ def server(
     legacy: Legacy | None = None, key: str | tuple[str, ...] = "p256", mutual: bool = False, **settings: Any
 ) -> ServerConfig:
     own = tuple(identity(one) for one in ((key,) if isinstance(key, str) else key))
-    given = {"groups": _groups(legacy), **settings, "legacy": legacy or tier()}
+    given = {"groups": groups_of(legacy), **settings, "legacy": legacy or tier()}
     if not mutual:
         return quiet(ServerConfig.simple, own, **given)
     return quiet(ServerConfig.mutual, own, client_trust=trust(), **given)
 
 
-def _groups(legacy: Legacy | None) -> tuple[str, ...] | None:
+def groups_of(legacy: Legacy | None) -> tuple[str, ...] | None:
     """All the groups that the suites can use."""
     uses = {one.key_exchange for one in (legacy or tier()).parts()}
     chosen = GROUPS[:4] * ("ECDHE" in uses) + GROUPS[4:] * ("DHE" in uses)
@@ -105,6 +105,7 @@ __all__ = [
     "VERSIONS",
     "client",
     "every_suite",
+    "groups_of",
     "identity",
     "issued",
     "quiet",

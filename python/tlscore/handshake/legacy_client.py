@@ -194,10 +194,13 @@ def on_server_hello(
         raise IllegalParameter("the server selected TLS 1.3, which we did not offer", section="RFC 9846 4.3.1")
     context, plan = state.context, state.plan
     hello = context.hello
+    # RFC 5246 6.2.1: "The version of the protocol being employed." Before the answer is judged: a server reads an alert
+    # about it in records of its version alone.
+    if ProtocolVersion.TLS10 <= message.server_version <= TLS12:
+        out.set_record_version(message.server_version)
     answer = check_server_hello(message, hello, plan)
     out.step(trace.SERVER_CONFIRMED)
     out.step(trace.SERVER_SELECTED)
-    out.set_record_version(answer.version)
     transcript = new_transcript(answer.suite.code, True, answer.version)
     transcript.add(client_hello.encode(hello, hello.blocks))
     out.receive(transcript)
