@@ -51,6 +51,8 @@ def server_hello(plan: ServerPlan, offer: Offer12, selection: Selection, random:
     if known is None:
         values = answers(plan, offer, selection.name_used, selection.alpn, stapled)
         # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
+        # RFC 7627 5.3: "the server MUST NOT perform the abbreviated handshake. Instead, it SHOULD continue with a full
+        # handshake (as described in Section 5.2) to negotiate a new session." Here it never does.
         message = ServerHello12(ProtocolVersion.TLS12, bytes(32), b"", selection.suite, 0, Extensions(values))
         octets = encode(message)
         known = octets[:_BEFORE_RANDOM], octets[_BEHIND_RANDOM:]

@@ -5,8 +5,10 @@ is bounded in entries and in the octets of each; when it is full it starts anew,
 would ever send cannot switch it off for the others.
 
 Most clients say the same in every ClientHello but for the random, the session ID and the key share. So the octets
-around these three stand for all that was checked and selected, and a ClientHello that repeats them is not read again:
-where its share stands follows from its length, and lengths are among what must be equal.
+around these three stand for all that was checked and selected, and a ClientHello that repeats them is not read again.
+Where its share stands is guessed from its length. The guess is part of what must be equal: then all octets up to the
+share are those of a ClientHello that was read, and say that it stands there. Otherwise somebody could have ClientHellos
+of others cut at a wrong place, where by chance they look like one of his.
 
     ClientHello   [ 01 | length | version ] random [ length ] session ID [ suites .. | group | length ] share [ .. ]
 """
@@ -15,7 +17,7 @@ from typing import Final
 
 from tlscore.handshake.negotiation import Offer, Selection, select
 from tlscore.handshake.negotiation12 import Offer12, select12
-from tlscore.handshake.plans import ServerPlan
+from tlscore.handshake.plans import Memory, ServerPlan
 from tlscore.iana import ExtensionType
 from tlscore.pending import Pending, at_once
 from tlscore.record import Record
@@ -45,8 +47,7 @@ def recalled(plan: ServerPlan, raw: bytes) -> tuple[Offer, Selection, FreshParts
     """What an earlier ClientHello came to that differs from this one in its fresh parts alone.
 
     Takes:    raw: a whole ClientHello, not decoded yet.
-    Gives:    the offer and the selection of the earlier one, and the parts of this one; the shares in the offer are
-              those of the earlier one.
+    Gives:    the offer, without shares, and the selection of the earlier one; the parts of this one.
     """
     memory = plan.memory()
     if memory is None or len(raw) <= _SESSION:
@@ -62,9 +63,12 @@ def recalled(plan: ServerPlan, raw: bytes) -> tuple[Offer, Selection, FreshParts
     return *known, FreshParts(raw[_RANDOM:_SESSION_LENGTH], raw[_SESSION:behind], raw[slice(*share)])
 
 
-def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, offer: Offer, selection: Selection) -> None:
-    """Keep what a ClientHello came to, where the client may well send the same again."""
-    memory = plan.memory()
+def remember(memory: Memory | None, hello: ClientHello, raw: bytes, offer: Offer, selection: Selection) -> None:
+    """Keep what a ClientHello came to, where the client may well send the same again.
+
+    Takes:    memory: the one that was current before the selection, so that what was selected before a reload cannot
+              enter the memory of the identities after it.
+    """
     if memory is None or offer.cookie is not None or offer.early_data or PreSharedKeyClientHello in hello.extensions:
         return
     share = _share_of(raw)
@@ -79,13 +83,15 @@ def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, offer: Offer, sel
         memory.hellos.clear()
         memory.shares.clear()
     memory.shares[len(raw), session_octets] = share
-    memory.hellos[around] = offer, selection
+    # A share may be as long as a message, and is nothing that comes again.
+    memory.hellos[around] = offer.replace(shares=()), selection
 
 
 def _around(raw: bytes, session_octets: int, share_at: int, share_end: int) -> bytes:
-    """A ClientHello without its random, its session ID and its share; the lengths of both stand in it."""
+    """A ClientHello without its random, session ID and share, whose lengths stand in it; and where it was cut."""
     behind = _SESSION + session_octets
-    return b"".join((raw[:_RANDOM], raw[_SESSION_LENGTH:_SESSION], raw[behind:share_at], raw[share_end:]))
+    place = share_at.to_bytes(4, "big")
+    return b"".join((place, raw[:_RANDOM], raw[_SESSION_LENGTH:_SESSION], raw[behind:share_at], raw[share_end:]))
 
 
 def _share_of(raw: bytes) -> tuple[int, int] | None:
@@ -105,12 +111,13 @@ def _share_of(raw: bytes) -> tuple[int, int] | None:
     return len(raw), len(raw)
 
 
-def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection | Pending[Selection]:
+def selected(
+    plan: ServerPlan, memory: Memory | None, offer: Offer, hello: ClientHello, raw: bytes
+) -> Selection | Pending[Selection]:
     """The selection for an offer, perhaps from memory; what must be awaited for it where a resolver takes its time.
 
-    Takes:    offer: its class tells the version; hello, raw: the ClientHello, for a resolver.
+    Takes:    memory: of the plan; offer: its class tells the version; hello, raw: the ClientHello, for a resolver.
     """
-    memory = plan.memory()
     if memory is None:
         return _select(plan, offer, hello, raw)
     key = (
