@@ -82,9 +82,19 @@ def identities_of(flags: Flags) -> tuple[Identity, ...]:
     return tuple(identity_of(one, flags.on("legacy-tier")) for one in credentials_of(flags))
 
 
+def played(flags: Flags) -> tuple[int, ...]:
+    """The versions of the flags without those that -curves leaves nothing for: BoringSSL offers such a version in vain,
+    and a configuration of this library refuses it."""
+    versions, groups = versions_of(flags), flags.codes("curves")
+    if flags.on("legacy-tier") or groups is None:
+        return versions
+    fitting = tuple(version for version in versions if any(usable("groups", code, version) for code in groups))
+    return fitting or versions
+
+
 def schemes_of(flags: Flags, identities: tuple[Identity, ...]) -> tuple[int, ...]:
     """One list speaks for verifying and for signing here, and the runner sets them apart."""
-    versions = versions_of(flags)
+    versions = played(flags)
     sha1 = legacy.SHA1_SCHEMES if flags.on("legacy-tier") else ()
     schemes = [
         code
@@ -103,7 +113,7 @@ def schemes_of(flags: Flags, identities: tuple[Identity, ...]) -> tuple[int, ...
 
 
 def lists_of(flags: Flags, identities: tuple[Identity, ...]) -> dict[str, Any]:
-    groups = flags.codes("curves") or (GROUPS if TLS13 in versions_of(flags) else CLASSIC_GROUPS)
+    groups = flags.codes("curves") or (GROUPS if TLS13 in played(flags) else CLASSIC_GROUPS)
     unknown = [code for code in groups if code not in IMPLEMENTED_GROUPS]
     if unknown:
         raise Unimplemented(f"group {unknown[0]}")
@@ -112,7 +122,8 @@ def lists_of(flags: Flags, identities: tuple[Identity, ...]) -> dict[str, Any]:
         first = groups[0] in CLASSIC_GROUPS
         shares = groups[:1] + tuple(code for code in groups if (code in CLASSIC_GROUPS) != first)[:1]
     chosen: dict[str, Any] = {"groups": groups, "schemes": schemes_of(flags, identities), "cert_schemes": ()}
-    if not flags.on("legacy-tier"):
+    # Without TLS 1.3 there are none, and a configuration that is given some says so.
+    if TLS13 in played(flags):
         chosen["key_shares"] = shares
     if flags.on("max-cert-list"):
         chosen["limits"] = Limits(certificate=flags.number("max-cert-list"))
@@ -120,7 +131,7 @@ def lists_of(flags: Flags, identities: tuple[Identity, ...]) -> dict[str, Any]:
 
 
 def tier_of(flags: Flags) -> dict[str, Any]:
-    versions = versions_of(flags)
+    versions = played(flags)
     if not flags.on("legacy-tier"):
         return {"versions": versions}
     suites = (*legacy.DEFAULT_SUITES, *legacy.RSA_SUITES)

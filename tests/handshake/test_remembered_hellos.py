@@ -189,7 +189,7 @@ def test_memory_of_client_hellos_is_bounded() -> None:
         config.connection().receive(hello_of("1.2", Alpn((b"%d" % number,))))
         assert remembered(config) == number % KEPT_SELECTIONS + 1
         assert len(config._cache.memory().shares) <= KEPT_SELECTIONS  # type: ignore[union-attr]
-    assert all(len(key) <= KEPT_OFFER_OCTETS for key in config._cache.memory().hellos)  # type: ignore[union-attr]
+    assert all(len(key[1]) <= KEPT_OFFER_OCTETS for key in config._cache.memory().hellos)  # type: ignore[union-attr]
 
 
 def test_share_that_is_not_valid_is_refused_from_memory_too(read_hellos: list[bytes]) -> None:

@@ -11,6 +11,7 @@ from tlscore import ServerConfig, _core, errors
 from tlscore.iana import HandshakeType
 from tlscore.wire import (
     Alpn,
+    Certificate12,
     ClientHello,
     ClientKeyExchange,
     EcPointFormats,
@@ -21,6 +22,8 @@ from tlscore.wire import (
     MaxFragmentLength,
     RecordSizeLimit,
     RenegotiationInfo,
+    ServerHello12,
+    ServerHelloDone,
     ServerKeyExchange,
     ServerName,
     SessionTicket,
@@ -284,6 +287,53 @@ def test_lax_server_goes_on_without_the_extended_main_secret(server_config):
     server = server_config.replace(require_extended_main_secret=False).connection()
     raw = answered(server)
     assert ExtendedMainSecret in raw.server_hello.extensions
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("extended", [True, False])
+@pytest.mark.parametrize("ticket", [None, b"", b"ticket" * 30], ids=["no ticket", "empty ticket", "ticket"])
+@pytest.mark.parametrize("session_id", [b"", b"\1", bytes(range(32))], ids=["no ID", "short ID", "ID"])
+def test_offer_to_resume_is_a_full_handshake(server_config, session_id, ticket, extended, required):
+    """RFC 7627 5.3: every row of a server that knows no session: with a session ID, with a ticket, with both.
+
+    "Instead, it SHOULD continue with a full handshake (as described in Section 5.2) to negotiate a new session", and
+    there it is the extension alone that decides: with it, it is answered and used; without it the client is refused,
+    or gets the old computation, nothing that names its connection, and never what it had before.
+    """
+    server = server_config.replace(require_extended_main_secret=required).connection()
+    raw = RawClient12()
+    offered = () if ticket is None else (SessionTicket(ticket),)
+    raw.hello(raw.hello_message(*offered, drop=() if extended else (23,), legacy_session_id=session_id))
+    if required and not extended:
+        error = refuses(server, raw, errors.HandshakeFailure)
+        assert error.code == "TLS-NO_EXTENDED_MAIN_SECRET"
+        return
+    server.receive(raw.wire())
+    flight = raw.take_flight(server.data_to_send())
+    assert [type(message) for message in flight] == [ServerHello12, Certificate12, ServerKeyExchange, ServerHelloDone]
+    # RFC 5246 7.4.1.3: "The server may return an empty session_id to indicate that the session will not be cached".
+    assert raw.server_hello.session_id == b""
+    assert SessionTicket not in raw.server_hello.extensions
+    assert (ExtendedMainSecret in raw.server_hello.extensions) is extended
+    raw.flight()
+    server.receive(raw.wire())
+    raw.complete(server.data_to_send())
+    assert server.handshake_complete
+    if extended:
+        assert len(server.channel_binding("tls-unique")) == 12
+    else:
+        assert failure(server.channel_binding, "tls-unique").section == "RFC 7627 5.4"
+        assert failure(server.export_keying_material, "EXPORTER-test", None, 32).section == "RFC 7627 5.4"
+
+
+def test_finished_of_a_session_that_never_was_is_refused(server_config):
+    """RFC 7627 5.3, the client's side of an abbreviated handshake: it goes on with change_cipher_spec at once."""
+    for required in (True, False):
+        server = server_config.replace(require_extended_main_secret=required).connection()
+        raw = answered(server, lambda raw: raw.hello_message(SessionTicket(b"t" * 180), legacy_session_id=bytes(32)))
+        error = failure(server.receive, raw.wire() + CHANGE)
+        assert type(error) is errors.UnexpectedMessage
+        assert error.alert_sent == 10
 
 
 @pytest.mark.parametrize(("code", "octets"), [(1, 512), (2, 1024), (3, 2048), (4, 4096)])

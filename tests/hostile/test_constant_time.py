@@ -20,9 +20,12 @@ SHIPPED = [
     "open-aes128-sha1",
     "open-aes256-sha1",
     "open-aes128-sha1-tls10",
+    "open-aes256-sha1-tls10",
     "open-aes128-sha256",
     "open-aes256-sha256",
     "open-aes256-sha384",
+    "open-longest-sha1-tls10",
+    "open-longest-sha384",
     "premaster",
 ]
 CARELESS = {

@@ -14,9 +14,11 @@ from tests.hostile.test_bit_flips import settle, try_receive
 from tests.support import standing
 from tests.support.legacy import client, server, tier
 from tests.support.peers import pump
+from tests.support.peers_legacy import RawLegacyClient
 from tests.support.standing import NAME, ended, records_of
 from tlscore import ClientConfig, ServerConfig, errors
 from tlscore.connection import Connection
+from tlscore.versions import TLS10
 
 Kind = tuple[str, str, bool]
 KINDS: list[Kind] = [
@@ -125,3 +127,50 @@ def test_octet_by_octet_is_the_same_handshake(kind: Kind) -> None:
                 receiver.receive(bytes((octet,)))
     assert ours.handshake_complete
     assert theirs.handshake_complete
+
+
+WRITES = (1, 2, 300, 16384, 16385, 40_000, 1)
+
+
+def split(octets: int) -> list[int]:
+    """What the records of one write of TLS 1.0 hold."""
+    sizes = [1]
+    while rest := octets - sum(sizes):
+        sizes.append(min(rest, 16384))
+    return sizes
+
+
+@pytest.mark.parametrize("encrypt_then_mac", [True, False])
+def test_tls10_every_write_begins_with_a_record_of_one_octet(encrypt_then_mac: bool) -> None:
+    """Row 1 of the attacks (BEAST): once for each write, since all of a write is chosen before its first record shows;
+    in both orders of MAC and encryption, and after any write."""
+    receiver = server(tier(versions="1.0", suites=("TLS_RSA_WITH_AES_128_CBC_SHA",)), "rsa2048").connection()
+    raw = RawLegacyClient(TLS10)
+    # encrypt_then_mac is extension 22.
+    raw.hello(raw.hello_message(drop=() if encrypt_then_mac else (22,)))
+    receiver.receive(raw.wire())
+    raw.take_flight(receiver.data_to_send())
+    assert raw.etm is encrypt_then_mac
+    receiver.receive(raw.flight().wire())
+    raw.complete(receiver.data_to_send())
+    for octets in WRITES:
+        receiver.write(standing.pattern(octets))
+        sizes = []
+        for record in records_of(receiver.data_to_send()):
+            raw.feed(record)
+            sizes.append(len(raw.layer.read()))
+        assert sizes == split(octets)
+
+
+def test_tls10_both_ends_split_their_writes() -> None:
+    only = tier(versions="1.0", suites=("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",))
+    ends = client(only).connection(NAME), server(only, "rsa2048").connection()
+    pump(*ends)
+    for sender, receiver in (ends, ends[::-1]):
+        for octets in WRITES:
+            sender.write(standing.pattern(octets))
+            sizes = []
+            for record in records_of(sender.data_to_send()):
+                receiver.receive(record)
+                sizes.append(len(standing.everything(receiver)))
+            assert sizes == split(octets)

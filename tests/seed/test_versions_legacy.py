@@ -3,6 +3,7 @@ cells of matrix 1g with TLS 1.1, and D19, D20."""
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.legacy import VERSIONS, identity, quiet, tier
 from tests.support.legacy import client as legacy_client
 from tests.support.legacy import server as legacy_server
 from tests.support.peers import pump
+from tests.support.sslv2 import sslv2_hello, upgrade
 from tests.support.standing import NAME
 from tlscore import ClientConfig, ServerConfig, danger, errors, versions
 from tlscore.connection import Connection
@@ -105,10 +107,15 @@ def test_s25_whole_matrix_in_the_engine(row: str, column: str) -> None:
 # -- by number ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ours", [("1.0",), ("1.1",), ("1.0", "1.1"), ("1.1", "1.2"), ("1.0", "1.2"), VERSIONS])
-@pytest.mark.parametrize("theirs", [("1.0",), ("1.1",), ("1.0", "1.1"), ("1.1", "1.2"), ("1.0", "1.2"), VERSIONS])
+# Every set of the three.
+SETS = [one for size in (1, 2, 3) for one in combinations(VERSIONS, size)]
+
+
+@pytest.mark.parametrize("ours", SETS, ids="+".join)
+@pytest.mark.parametrize("theirs", SETS, ids="+".join)
 def test_s23_wire_does_what_the_engine_says(ours: tuple[str, ...], theirs: tuple[str, ...]) -> None:
-    """S23, S35: equal or lower, by number; each pair of sets of the three versions, wire against rule."""
+    """S23, S35: equal or lower, by number; all 49 pairs of sets of the three versions, wire against rule."""
+    assert len(SETS) == 7
     rule = negotiate(VersionSetting.parse(ours), VersionSetting.parse(theirs), "number")
     ends = (
         legacy_client(tier(versions=ours, suites=(RSA_CBC,))).connection(NAME),
@@ -172,16 +179,6 @@ def test_s34_default_server_refuses_what_is_below_it(number: int) -> None:
 # -- SSLv2 format ------------------------------------------------------------------------------------------------------
 
 
-def sslv2_hello(
-    number: int, challenge: bytes, suites: tuple[int, ...] = (0x002F, 0x00FF), session: bytes = b""
-) -> bytes:
-    """A CLIENT-HELLO in the format of SSLv2: RFC 5246 E.2. SSLv2's own suites (0x010080) stand in it too."""
-    specs = b"".join(b"\0" + code.to_bytes(2, "big") for code in suites) + b"\x01\x00\x80"
-    lengths = b"".join(len(part).to_bytes(2, "big") for part in (specs, session, challenge))
-    body = b"\x01" + number.to_bytes(2, "big") + lengths + specs + session + challenge
-    return (0x8000 | len(body)).to_bytes(2, "big") + body
-
-
 def upgrading(**settings: Any) -> Connection:
     own = tier(suites=(RSA_CBC,), accept_sslv2_hello=True)
     return legacy_server(own, "rsa2048", require_extended_main_secret=False, **settings).connection()
@@ -191,20 +188,9 @@ def upgrading(**settings: Any) -> Connection:
 @pytest.mark.parametrize("octets", [16, 32])
 def test_s20_sslv2_message_asks_for_tls(number: int, octets: int) -> None:
     """S20, C4: "an SSLv2 message can ask for TLS1.2 communication": with accept_sslv2_hello it gets it, to the end."""
-    from tests.support.peers_legacy import RawLegacyClient
-
-    challenge = bytes(range(1, octets + 1))
-    hello = sslv2_hello(number, challenge)
-    raw = RawLegacyClient(number)
-    raw.client_random = challenge.rjust(32, b"\0")
-    raw.messages = hello[2:]
-    raw.transcript.add(hello[2:])
     receiver = upgrading()
-    receiver.receive(hello)
-    raw.take_flight(receiver.data_to_send())
+    raw = upgrade(number, receiver.receive, receiver.data_to_send, bytes(range(1, octets + 1)))
     assert (raw.version, raw.extended) == (number, False)
-    receiver.receive(raw.flight().wire())
-    raw.complete(receiver.data_to_send())
     assert receiver.version == versions.version_name(number)
     raw.layer.write(b"upgraded")
     receiver.receive(raw.wire())
@@ -226,6 +212,9 @@ def test_s20_secure_renegotiation_is_signalled_by_a_suite() -> None:
         assert (b"\xff\x01\x00\x01\x00" in receiver.data_to_send()) is answered
 
 
+WELL_FORMED = sslv2_hello(TLS12, bytes(32))
+
+
 @pytest.mark.parametrize(
     "hello",
     [
@@ -234,19 +223,25 @@ def test_s20_secure_renegotiation_is_signalled_by_a_suite() -> None:
         sslv2_hello(TLS12, bytes(32), session=bytes(5)),
         b"\x80\x0c\x01\x03\x03\x00\x00\x00\x00\x00\x10\x00\x00\x00",
         b"\x80\x0d\x01\x03\x03\x00\x04\x00\x00\x00\x10\x00\x00\x00\x2f",
-        sslv2_hello(TLS12, bytes(32))[:-1].replace(b"\x80", b"\x80", 1)[:1]
-        + b"\x32"
-        + sslv2_hello(TLS12, bytes(32))[2:],
+        # One octet less, and one more, than the lengths inside say.
+        bytes((0x80, WELL_FORMED[1] - 1)) + WELL_FORMED[2:-1],
+        bytes((0x80, WELL_FORMED[1] + 1)) + WELL_FORMED[2:] + b"\0",
     ],
 )
-def test_s20_malformed_sslv2_message(hello: bytes) -> None:
-    receiver = upgrading()
-    error: Any = None
-    try:
-        receiver.receive(hello + bytes(64))
-    except errors.AlertError as caught:
-        error = caught
-    assert isinstance(error, errors.AlertError)
+@pytest.mark.parametrize("behind", [0, 64])
+def test_s20_malformed_sslv2_message(hello: bytes, behind: int) -> None:
+    error = refusal(receiver := upgrading(), hello + bytes(behind))
+    assert type(error) is errors.DecodeError
+    assert (error.code, error.alert_sent, error.section) == ("TLS-DECODE_ERROR", 50, "RFC 5246 E.2")
+    assert sent(receiver)[-2:] == b"\x02\x32"
+    assert not receiver.handshake_complete
+
+
+@pytest.mark.parametrize("behind", [bytes(8), WELL_FORMED, b"\x17\x03\x03\x00\x01x"])
+def test_s20_octets_behind_an_sslv2_message_are_out_of_turn(behind: bytes) -> None:
+    """RFC 5246 7.4.1.2: the client waits for the ServerHello; what came with its hello is no answer to that."""
+    error = refusal(receiver := upgrading(), WELL_FORMED + behind)
+    assert (type(error), error.alert_sent) == (errors.UnexpectedMessage, 10)
     assert not receiver.handshake_complete
 
 
@@ -269,9 +264,64 @@ def test_s20_format_is_refused_where_nobody_asked_for_it() -> None:
 
 def test_s20_never_a_second_time() -> None:
     receiver = upgrading()
-    receiver.receive(sslv2_hello(TLS12, bytes(range(32))))
-    with pytest.raises(errors.AlertError):
-        receiver.receive(sslv2_hello(TLS12, bytes(range(32))))
+    receiver.receive(WELL_FORMED)
+    assert sent(receiver)[9:11] == b"\x03\x03"
+    error = refusal(receiver, WELL_FORMED)
+    assert type(error) is errors.UnexpectedMessage
+    assert (error.code, error.alert_sent) == ("TLS-SSLV2_HELLO", 10)
+
+
+@pytest.mark.parametrize(("number", "fallback"), [(TLS10, True), (TLS11, True), (TLS12, False), (0x0304, False)])
+def test_s20_fallback_is_told_in_this_format_too(number: int, fallback: bool) -> None:
+    """RFC 7507 3: the signalling suite (0x5600) may stand in it, and means what it means elsewhere."""
+    hello = sslv2_hello(number, bytes(range(32)), (0x002F, 0x5600, 0x00FF))
+    if fallback:
+        error = refusal(receiver := upgrading(), hello)
+        assert type(error) is errors.InappropriateFallback
+        assert error.alert_sent == 86
+        assert sent(receiver)[-2:] == b"\x02\x56"
+        return
+    receiver = upgrading()
+    receiver.receive(hello)
+    assert sent(receiver)[9:11] == b"\x03\x03"
+
+
+@pytest.mark.parametrize("number", [0x0304, 0x0305, 0x03FF])
+def test_s20_more_than_tls12_cannot_be_asked_for_in_this_format(number: int) -> None:
+    """RFC 9846 E.5: never TLS 1.3; by number, whoever asks for more gets the best there is: TLS 1.2, to the end."""
+    receiver = upgrading()
+    raw = upgrade(number, receiver.receive, receiver.data_to_send)
+    assert raw.version == TLS12
+    assert receiver.version == "TLSv1.2"
+    # A server that has nothing but less: it answers with that.
+    own = tier(versions=("1.1", "1.0"), suites=(RSA_CBC,), accept_sslv2_hello=True)
+    older = legacy_server(own, "rsa2048", require_extended_main_secret=False).connection()
+    older.receive(sslv2_hello(number, bytes(range(32))))
+    assert sent(older)[9:11] == b"\x03\x02"
+
+
+@pytest.mark.parametrize("number", [0x0400, 0x7F1C])
+def test_s20_number_of_no_tls_is_no_hello(number: int) -> None:
+    error = refusal(upgrading(), sslv2_hello(number, bytes(32)))
+    assert (type(error), error.alert_sent) == (errors.UnexpectedMessage, 10)
+
+
+def test_s20_resolver_sees_an_sslv2_message() -> None:
+    """It names no server, offers no protocol, and its octets are those that enter the transcript."""
+    seen: list[Any] = []
+
+    def resolver(hello: Any) -> Any:
+        seen.append(hello)
+        return identity("rsa2048")
+
+    receiver = upgrading(resolver=resolver)
+    assert upgrade(TLS12, receiver.receive, receiver.data_to_send).version == TLS12
+    (hello,) = seen
+    assert (hello.server_name, hello.alpn) == (None, ())
+    assert bytes(hello.raw) == sslv2_hello(TLS12, bytes(range(1, 33)))[2:]
+    # SSLv2's own suite is none here.
+    assert hello.suites == (0x002F, 0x00FF)
+    assert hello.ja4.startswith("t12i020000_")
 
 
 def test_s20_extended_main_secret_cannot_be_said_in_it() -> None:

@@ -92,10 +92,17 @@ async def create_connection(
     )
     # Made first: a mistake in a name must not cost a connection. In the stdlib's shape it needs its owner, which comes
     # later.
-    connection = None if has_shape(config) else terms.connection(None)
-    loop = asyncio.get_running_loop()
     if sock is not None:
         check_stream(sock)
+    try:
+        connection = None if has_shape(config) else terms.connection(None)
+    except BaseException:
+        # It belongs to the transport that will never be.
+        if sock is not None:
+            sock.close()
+        raise
+    loop = asyncio.get_running_loop()
+    if sock is not None:
         sock.setblocking(False)
     elif path is not None:
         sock = await dial_path(loop, path)
@@ -123,7 +130,7 @@ async def over_socket(
             raise
     else:
         below, _ = await loop.create_connection(asyncio.Protocol, sock=sock)
-        transport = LayeredTransport(loop, below, terms, protocol, waiter, connection=connection)
+        transport = _layered(loop, below, terms, protocol, waiter, connection=connection)
     await shaken(transport, waiter)
     return transport
 
@@ -201,8 +208,8 @@ async def upgrade(
               used: there must be none; announce: whether the protocol is told by connection_made(), as one that was
               connected to `below` is not; the rest as start_tls.
     Gives:    the transport that the protocol uses from here on.
-    Raises:   UsageError if octets are left over; ConfigError; from the handshake as create_connection, after which
-              `below` is closed.
+    Raises:   UsageError if octets are left over, ConfigError for what is no configuration of the role; from there on,
+              as create_connection, `below` is closed.
     """
     check_upgrade(len(leftover))
     terms = Terms(
@@ -215,6 +222,22 @@ async def upgrade(
     )
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
-    transport = LayeredTransport(loop, below, terms, protocol, waiter, announce=announce)
+    transport = _layered(loop, below, terms, protocol, waiter, announce=announce)
     await shaken(transport, waiter)
     return transport
+
+
+def _layered(
+    loop: asyncio.AbstractEventLoop,
+    below: asyncio.Transport,
+    terms: Terms,
+    protocol: asyncio.BaseProtocol,
+    waiter: "asyncio.Future[None]",
+    **options: Any,
+) -> LayeredTransport:
+    """The transport over another one, which is closed where there can be none."""
+    try:
+        return LayeredTransport(loop, below, terms, protocol, waiter, **options)
+    except BaseException:
+        below.abort()
+        raise

@@ -114,13 +114,17 @@ class TlsServer(asyncio.AbstractServer):
         """Accept on a loop that does not watch descriptors for others."""
         while True:
             client, address = await self._loop.sock_accept(sock)
+            below: asyncio.Transport | None = None
             try:
                 below, _ = await self._loop.connect_accepted_socket(asyncio.Protocol, client)
                 self._connections.add(
                     LayeredTransport(self._loop, below, self._terms, None, factory=self._factory, leave=self._left)
                 )
             except Exception as error:
-                client.close()
+                if below is not None:
+                    below.abort()
+                else:
+                    client.close()
                 self._tell_refused(error, address)
 
     def _tell_refused(self, error: BaseException, address: Any) -> None:

@@ -296,7 +296,9 @@ class _Inquiry:
         leaf, policy = path[0], self.revocation
         # Without a staple, and without the promise of one (RFC 7633), a peer says nothing that could be refused. The
         # report makes its checks when somebody asks for it.
-        if policy is not None and policy.hears_peer_alone and not self.stapled and not leaf.may_promise:
+        # An empty staple is one, and no OCSP response.
+        silent = self.stapled is None or self.stapled == {}
+        if policy is not None and policy.hears_peer_alone and silent and not leaf.may_promise:
             return
         checks = self._revocation_checks(path)
         if any(check.outcome == "fail" for check in checks):

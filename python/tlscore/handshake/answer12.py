@@ -58,10 +58,13 @@ def keep(
     Gives:    what stands before the random and what stands behind it.
     """
     # The empty session ID says that this session cannot be resumed (RFC 5246 7.4.1.3).
+    # RFC 7627 5.3: "the server MUST NOT perform the abbreviated handshake. Instead, it SHOULD continue with a full
+    # handshake (as described in Section 5.2) to negotiate a new session." Here it never does.
     octets = encode(ServerHello12(version, bytes(32), b"", suite, 0, Extensions(values)))
     parts = octets[:_BEFORE_RANDOM], octets[_BEHIND_RANDOM:]
-    if len(plan.answers12) < _KEPT_ANSWERS:
-        plan.answers12[key] = parts
+    if len(plan.answers12) >= _KEPT_ANSWERS:
+        plan.answers12.clear()
+    plan.answers12[key] = parts
     return parts
 
 

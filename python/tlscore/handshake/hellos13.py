@@ -140,10 +140,11 @@ def on_client_hello(
     out.allow_change_cipher_spec(True)
     if plan.cookie_key is not None and offer.cookie is not None:
         return _resume_retry(state, message, offer, out)
-    selection = selected(plan, offer, message, out.raw)
+    memory = plan.memory()
+    selection = selected(plan, memory, offer, message, out.raw)
     if isinstance(selection, Pending):
         return AwaitIdentity(selection, plan, state.cookie_context, message, offer)
-    remember(plan, message, out.raw, Known(ProtocolVersion.TLS13, offer, selection))
+    remember(memory, message, out.raw, Known(ProtocolVersion.TLS13, offer, selection))
     return _answer(plan, state.cookie_context, message, offer, selection, out)
 
 
@@ -248,7 +249,7 @@ def _take_second_hello(
         # RFC 9846 4.3.10: "A client MUST NOT include the "early_data" extension in its followup ClientHello."
         raise IllegalParameter("the second ClientHello offers early data", section="RFC 9846 4.3.10")
     cookies.check_second_hello(retry, out.raw)
-    selection = selected(plan, offer, message, out.raw)
+    selection = selected(plan, plan.memory(), offer, message, out.raw)
     if isinstance(selection, Pending):
         return AwaitSecondIdentity(selection, plan, message, offer, retry, transcript)
     return _answer_second(plan, message, offer, retry, transcript, selection, out)

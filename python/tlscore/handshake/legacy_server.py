@@ -177,8 +177,9 @@ def on_client_hello(
     state: ExpectLegacyClientHello, message: ClientHello, out: Output
 ) -> ExpectLegacyClientCertificate | ExpectLegacyClientKeyExchange:
     _take_nothing_more(out)
+    memory = state.plan.memory()
     known = _select(state.plan, message, out)
-    remember(state.plan, message, out.raw, known)
+    remember(memory, message, out.raw, known)
     return _agree(state.plan, known, message.legacy_version, message.random, out)
 
 

@@ -3,9 +3,11 @@
 A handshake should spend its time on keys and signatures. So the static extensions of a ClientHello, the
 CertificateRequest, each Certificate message and the EncryptedExtensions are encoded when they are first needed, and
 every later connection joins octets. The plan lives in the configuration's private `_cache` slot: it dies with it and is
-neither compared nor pickled. Two threads may build one at the same time; one of the equal results stays.
+neither compared nor pickled. Two threads may build one for clients at the same time; one of the equal results stays.
+That of a server has a key and a memory of its own, so it is built once.
 """
 
+import threading
 from typing import TYPE_CHECKING
 
 from tlscore._core import CookieKey, KeyLog
@@ -61,6 +63,8 @@ _KEPT_ANSWERS = 64
 _KEPT_CERTIFICATES = 64
 # Hosts whose server_name extension a client configuration keeps.
 _KEPT_NAMES = 64
+
+_MAKING = threading.Lock()
 
 Block = tuple[int, bytes]
 
@@ -250,7 +254,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.selections: dict[tuple[object, ...], Selection] = {}
-        self.hellos: dict[bytes, Known] = {}
+        self.hellos: dict[tuple[tuple[tuple[int, int], ...], bytes], Known] = {}
         # Where the shares stand in a ClientHello, by the length of that and of its session ID.
         self.shares: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
 
@@ -382,8 +386,12 @@ def server_plan(config: "ServerConfig") -> ServerPlan:
     """The plan of a server configuration, made at its first connection."""
     plan = config._cache
     if not isinstance(plan, ServerPlan):
-        plan = ServerPlan(config) if config.legacy is None else _legacy_server(config, config.legacy)
-        object.__setattr__(config, "_cache", plan)
+        with _MAKING:
+            plan = config._cache
+            # Another one's cookies would be those of a stranger.
+            if not isinstance(plan, ServerPlan):
+                plan = ServerPlan(config) if config.legacy is None else _legacy_server(config, config.legacy)
+                object.__setattr__(config, "_cache", plan)
     plan.refresh()
     return plan
 

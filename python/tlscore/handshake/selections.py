@@ -5,8 +5,10 @@ is bounded in entries and in the octets of each; when it is full it starts anew,
 would ever send cannot switch it off for the others.
 
 Most clients say the same in every ClientHello but for the random, the session ID and the key shares. So the octets
-around these stand for all that was checked and selected, and a ClientHello that repeats them is not read again: where
-its shares stand follows from its length, and lengths are among what must be equal.
+around these stand for all that was checked and selected, and a ClientHello that repeats them is not read again. Where
+its shares stand is guessed from its length. The guess is part of what must be equal: then all octets up to a share are
+those of a ClientHello that was read, and say that it stands there. Otherwise somebody could have ClientHellos of others
+cut at a wrong place, where by chance they look like one of his.
 
     ClientHello   [ 01 | length | version ] random [ length ] session ID [ suites .. | group | length ] share [ .. ]
 """
@@ -15,7 +17,7 @@ from typing import Any, Final
 
 from tlscore.handshake.negotiation import Offer, Selection, select
 from tlscore.handshake.negotiation12 import Offer12, select12
-from tlscore.handshake.plans import ServerPlan
+from tlscore.handshake.plans import Memory, ServerPlan
 from tlscore.iana import ExtensionType, ProtocolVersion
 from tlscore.pending import Pending, at_once
 from tlscore.record import Record
@@ -57,7 +59,7 @@ def recalled(plan: ServerPlan, raw: bytes) -> tuple[Known, FreshParts] | None:
     """What an earlier ClientHello came to that differs from this one in its fresh parts alone.
 
     Takes:    raw: a whole ClientHello, not decoded yet.
-    Gives:    what is known of the earlier one, whose shares are in the offer; the parts of this one.
+    Gives:    what is known of the earlier one, without its shares; the parts of this one.
     """
     memory = plan.memory()
     if memory is None or len(raw) <= _SESSION:
@@ -66,7 +68,7 @@ def recalled(plan: ServerPlan, raw: bytes) -> tuple[Known, FreshParts] | None:
     shares = memory.shares.get((len(raw), session_octets))
     if shares is None:
         return None
-    known = memory.hellos.get(_around(raw, session_octets, shares))
+    known = memory.hellos.get(_key(raw, session_octets, shares))
     if known is None:
         return None
     share_at = known.selection.share_at
@@ -74,34 +76,40 @@ def recalled(plan: ServerPlan, raw: bytes) -> tuple[Known, FreshParts] | None:
     return known, FreshParts(raw[_RANDOM:_SESSION_LENGTH], raw[_SESSION : _SESSION + session_octets], share)
 
 
-def remember(plan: ServerPlan, hello: ClientHello, raw: bytes, known: Known) -> None:
-    """Keep what a ClientHello came to, where the client may well send the same again."""
-    memory, offer = plan.memory(), known.offer
+def remember(memory: Memory | None, hello: ClientHello, raw: bytes, known: Known) -> None:
+    """Keep what a ClientHello came to, where the client may well send the same again.
+
+    Takes:    memory: the one that was current before the selection, so that what was selected before a reload cannot
+              enter the memory of the identities after it.
+    """
+    offer = known.offer
     if memory is None or offer.cookie is not None or offer.early_data or PreSharedKeyClientHello in hello.extensions:
         return
     if not _is_small(offer) or (known.selection.share_at is None and known.version == ProtocolVersion.TLS13):
         return
     session_octets = len(hello.legacy_session_id)
     shares = _shares_of(raw)
-    around = _around(raw, session_octets, shares)
-    if len(around) > KEPT_OFFER_OCTETS:
+    key = _key(raw, session_octets, shares)
+    if len(key[1]) > KEPT_OFFER_OCTETS:
         return
     if len(memory.hellos) >= KEPT_SELECTIONS:
         memory.hellos.clear()
         memory.shares.clear()
     memory.shares[len(raw), session_octets] = shares
-    memory.hellos[around] = known
+    # A share may be as long as a message, and is nothing that comes again.
+    memory.hellos[key] = known.replace(offer=offer.replace(shares=())) if offer.shares else known
 
 
-def _around(raw: bytes, session_octets: int, shares: Spans) -> bytes:
-    """A ClientHello without its random, its session ID and its shares; the lengths of all of them stand in it."""
+def _key(raw: bytes, session_octets: int, shares: Spans) -> tuple[Spans, bytes]:
+    """Where a ClientHello was cut, and what is left of it without its random, its session ID and its shares, whose
+    lengths stand in it."""
     pieces = [raw[:_RANDOM], raw[_SESSION_LENGTH:_SESSION]]
     at = _SESSION + session_octets
     for begin, end in shares:
         pieces.append(raw[at:begin])
         at = end
     pieces.append(raw[at:])
-    return b"".join(pieces)
+    return shares, b"".join(pieces)
 
 
 def _shares_of(raw: bytes) -> Spans:
@@ -126,12 +134,13 @@ def _shares_of(raw: bytes) -> Spans:
     return tuple(spans)
 
 
-def selected(plan: ServerPlan, offer: Offer, hello: ClientHello, raw: bytes) -> Selection | Pending[Selection]:
+def selected(
+    plan: ServerPlan, memory: Memory | None, offer: Offer, hello: ClientHello, raw: bytes
+) -> Selection | Pending[Selection]:
     """The selection for an offer, perhaps from memory; what must be awaited for it where a resolver takes its time.
 
-    Takes:    offer: its class tells the version; hello, raw: the ClientHello, for a resolver.
+    Takes:    memory: of the plan; offer: its class tells the version; hello, raw: the ClientHello, for a resolver.
     """
-    memory = plan.memory()
     if memory is None:
         return _select(plan, offer, hello, raw)
     key = (

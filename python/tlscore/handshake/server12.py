@@ -169,10 +169,11 @@ def answer_client_hello(plan: ServerPlan, message: ClientHello, out: Output) -> 
     _take_nothing_more(out)
     offer = check_offer12(message, plan.config)
     out.step(trace.CLIENT_OFFERED)
-    selection = selected(plan, offer, message, out.raw)
+    memory = plan.memory()
+    selection = selected(plan, memory, offer, message, out.raw)
     if isinstance(selection, Pending):
         return AwaitIdentity12(selection, plan, offer, message.random)
-    remember(plan, message, out.raw, Known(ProtocolVersion.TLS12, offer, selection))
+    remember(memory, message, out.raw, Known(ProtocolVersion.TLS12, offer, selection))
     return _agree(plan, offer, selection, message.random, out)
 
 

@@ -5,10 +5,11 @@ since TLS makes its own large writes and a small one is an answer that somebody 
 """
 
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tlscore import errors
-from tlscore.sockets.checks import SILENT, check_address, check_config, transport_error
+from tlscore.sockets.checks import SILENT, check_address, check_config, check_stream, transport_error
 from tlscore.sockets.listener import TlsListener, listens
 from tlscore.sockets.starting import start
 from tlscore.sockets.stream import TlsSocket
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from tlscore.config import ClientConfig, ServerConfig
+    from tlscore.connection import Connection
 
 
 def connect(
@@ -133,12 +135,15 @@ def wrap_client(
     Takes:    server_name, verify_as, config: as connect; do_handshake: run it now (never on a non-blocking socket: call
               `do_handshake()` there); leftover: octets that were read before the upgrade of a plaintext protocol and
               not used: there must be none.
-    Raises:   UsageError if octets are left over; ConfigError for what is no ClientConfig, no name or no stream socket;
-              HandshakeTimeout, AlertError and TransportError from the handshake, after which the socket is closed.
+    Raises:   UsageError if octets are left over; ConfigError for what is no ClientConfig or no stream socket, after
+              which the socket is still the caller's. ConfigError for what is no name and for a configuration that has
+              expired; HandshakeTimeout, AlertError and TransportError from the handshake: after these it is closed.
     """
     check_config(config, "client", "wrap_client")
     _check_upgrade(leftover)
-    return start(sock, config.connection(server_name, verify_as=verify_as), config.handshake_timeout, do_handshake)
+    check_stream(sock)
+    connection = _made(lambda: config.connection(server_name, verify_as=verify_as), sock)
+    return start(sock, connection, config.handshake_timeout, do_handshake)
 
 
 def wrap_server(
@@ -148,14 +153,24 @@ def wrap_server(
 
     Takes:    sock: accepted, or connected otherwise; config: as listen; do_handshake, leftover: as wrap_client.
     Raises:   UsageError if octets are left over; ConfigError for what is no ServerConfig, a socket that listens or is
-              no stream; HandshakeTimeout, AlertError and TransportError from the handshake, after which the socket is
-              closed.
+              no stream, after which the socket is still the caller's. ConfigError for a configuration that has expired;
+              HandshakeTimeout, AlertError and TransportError from the handshake: after these it is closed.
     """
     check_config(config, "server", "wrap_server")
     if listens(sock):
         raise errors.ConfigError("the socket listens", remedy="use wrap_listener, whose accept() gives TLS sockets")
     _check_upgrade(leftover)
-    return start(sock, config.connection(), config.handshake_timeout, do_handshake)
+    check_stream(sock)
+    return start(sock, _made(config.connection, sock), config.handshake_timeout, do_handshake)
+
+
+def _made(make: Callable[[], "Connection"], sock: socket.socket) -> "Connection":
+    """The connection for a socket that belongs to it: without one nobody would close the socket."""
+    try:
+        return make()
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _check_upgrade(leftover: "Buffer") -> None:

@@ -297,8 +297,13 @@ impl WriteHalf {
         Ok(at)
     }
 
-    /// TLS 1.0 (BEAST): who chooses this data may have seen the block that its first record goes on from. One octet alone is sealed first; its
-    /// MAC makes the block that the rest goes on from one that nobody could know.
+    /// TLS 1.0 (BEAST): who chooses this data may have seen the block that its first record goes on from. One octet alone is sealed first: too
+    /// little to choose a block with, and what it becomes is the block that the rest goes on from, which nobody saw before all of the data
+    /// was chosen. That holds for MAC-then-encrypt, where a MAC that nobody knows fills the block, and for encrypt-then-MAC, where the padding
+    /// leaves 256 blocks to choose from.
+    ///
+    /// Once for each write is enough: the data stands as a whole when the call begins, so a later record goes on from a block that its
+    /// chooser could not see either. Only the data of the next call may depend on it, and that call begins with one octet again.
     #[cold]
     fn seal_first_octet(&mut self, data: &[u8], out: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
         let protection = self.protection.as_mut().ok_or_else(no_keys)?;
