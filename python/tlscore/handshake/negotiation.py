@@ -86,6 +86,11 @@ class Offer(Record):
     staple: bool
     late_authentication: bool
 
+    def without_shares(self) -> "Offer":
+        """The same, to be kept: a share may be as long as a message, and is nothing that comes again."""
+        values, at = self._values(), self._fields.index("shares")
+        return type(self)(*values[:at], (), *values[at + 1 :])
+
 
 class Selection(Record):
     """What a server selects from an offer; `share_at` is the place of the share for `group`, None without one."""

@@ -96,8 +96,7 @@ def remember(memory: Memory | None, hello: ClientHello, raw: bytes, known: Known
         memory.hellos.clear()
         memory.shares.clear()
     memory.shares[len(raw), session_octets] = shares
-    # A share may be as long as a message, and is nothing that comes again.
-    memory.hellos[key] = known.replace(offer=offer.replace(shares=())) if offer.shares else known
+    memory.hellos[key] = Known(known.version, offer.without_shares(), known.selection) if offer.shares else known
 
 
 def _key(raw: bytes, session_octets: int, shares: Spans) -> tuple[Spans, bytes]:
