@@ -88,8 +88,9 @@ class Offer(Record):
 
     def without_shares(self) -> "Offer":
         """The same, to be kept: a share may be as long as a message, and is nothing that comes again."""
-        values, at = self._values(), self._fields.index("shares")
-        return type(self)(*values[:at], (), *values[at + 1 :])
+        values = list(self._values())
+        values[type(self)._fields.index("shares")] = ()
+        return type(self)(*values)
 
 
 class Selection(Record):
