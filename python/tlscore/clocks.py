@@ -16,16 +16,27 @@ _REMEDY = "let clock give an aware datetime, such as datetime.now(UTC)"
 
 
 def checked(given: Any) -> datetime:
-    """What a clock gave. Raises ConfigError unless it is an aware datetime."""
+    """What a clock gave, in UTC: its own zone, which is code of somebody else, is asked here and never again.
+
+    Raises:   ConfigError unless it is an aware datetime.
+    """
     if not isinstance(given, datetime):
         raise ConfigError(f"clock gave a {type(given).__name__}", remedy=_REMEDY, code="TLS-CONFIG-CLOCK")
-    if given.utcoffset() is None:
+    try:
+        told = None if given.utcoffset() is None else given.astimezone(UTC)
+    except Exception as failure:
+        raise ConfigError(
+            f"clock gave a datetime that has no time in UTC ({type(failure).__name__})",
+            remedy=_REMEDY,
+            code="TLS-CONFIG-CLOCK",
+        ) from failure
+    if told is None:
         raise ConfigError(
             "clock gave a datetime without a time zone, which could be any time of that day",
             remedy=_REMEDY,
             code="TLS-CONFIG-CLOCK",
         )
-    return given
+    return told
 
 
 def read(clock: Clock | None) -> datetime:
@@ -48,6 +59,8 @@ def accepted(clock: Any) -> Any:
     """A clock that a caller gives, asked once, so that a naive one is found before it judges anything.
 
     One that fails may work later, and is asked again when there is something to judge.
+
+    Raises:   ConfigError for what cannot be called, and for what gives anything but an aware datetime.
     """
     if clock is None:
         return None
@@ -65,8 +78,19 @@ def accepted(clock: Any) -> Any:
 
 
 def aware(given: datetime) -> datetime:
-    """A time that a caller named: UTC where it names no zone."""
-    return given if given.utcoffset() is not None else given.replace(tzinfo=UTC)
+    """A time that a caller named: UTC where it names no zone.
+
+    Raises:   ConfigError where its zone fails.
+    """
+    try:
+        zoned = given.utcoffset() is not None
+    except Exception as failure:
+        raise ConfigError(
+            f"a time was given whose zone failed ({type(failure).__name__})",
+            remedy="give an aware datetime, such as datetime.now(UTC)",
+            code="TLS-CONFIG-CLOCK",
+        ) from failure
+    return given if zoned else given.replace(tzinfo=UTC)
 
 
 def moment(given: datetime | None) -> datetime:

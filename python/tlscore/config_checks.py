@@ -171,6 +171,7 @@ def server_identities(values: dict[str, Any]) -> tuple[AnyIdentity, ...]:
         )
     if values["legacy"] is not None:
         _serve_the_tier(values, identities)
+        _serve_every_name(values, identities)
         return identities
     _may_sign("ServerConfig", identities)
     makes = {scheme for one in identities for scheme in _makes(one.current, values["versions"])}
@@ -179,6 +180,7 @@ def server_identities(values: dict[str, Any]) -> tuple[AnyIdentity, ...]:
             "no identity can sign with any of the schemes of this configuration",
             remedy="leave schemes out, or add " + ", ".join(sorted(map(SignatureScheme.name_of, makes))),
         )
+    _serve_every_name(values, identities)
     return identities
 
 
@@ -218,6 +220,44 @@ def _serve_the_tier(values: dict[str, Any], identities: tuple[AnyIdentity, ...])
         section="RFC 5246 7.4.2",
         code="TLS-CONFIG-NOT_AVAILABLE",
     )
+
+
+def _serve_every_name(values: dict[str, Any], identities: tuple[AnyIdentity, ...]) -> None:
+    """For each of `names` one identity at least must serve: one that stands there, or one that is for the name too."""
+    # As ServerConfig.identities_for chooses them: a name that has identities never falls back on the others.
+    held: dict[str, list[AnyIdentity]] = {}
+    for pattern, one in values["names"]:
+        held.setdefault(pattern, []).append(one)
+    problems = {one: _problem(one.current, values) for one in dict.fromkeys(one for _, one in values["names"])}
+    for pattern, named in held.items():
+        parent = "*." + pattern.partition(".")[2]
+        tried = [*named, *(one for one in held.get(parent, ()) if one not in named)]
+        if not all(problems[one] for one in tried):
+            continue
+        # No host has this label, so that a wildcard is served by what is for all of its names alone.
+        name = pattern.replace("*", "_")
+        tried += [one for one in identities if one not in tried and one.current.matches_name(name)]
+        misfits = [(one.current, problems.get(one) or _problem(one.current, values)) for one in tried]
+        if all(why for _, why in misfits):
+            told = "; ".join([f"{_who(number, one)} {why}" for number, (one, why) in enumerate(misfits, 1)])
+            raise ConfigError(
+                f"every client that asks for {pattern}, one of names, would fail: {told}",
+                remedy="give an identity for it that serves, or leave the name out",
+                section="RFC 5246 7.4.2" if values["legacy"] is not None else "RFC 9846 4.5.1.2",
+                code="TLS-CONFIG-KEY_USAGE" if _NO_SIGNATURE in told else "TLS-CONFIG-NOT_AVAILABLE",
+            )
+
+
+def _problem(identity: Identity, values: dict[str, Any]) -> str:
+    """Why an identity serves no handshake of a configuration; empty where it serves one."""
+    if values["legacy"] is not None:
+        parts: tuple[Suite, ...] = values["legacy"].parts()
+        anonymous = any(one.authentication == "anon" for one in parts)
+        return "" if anonymous else _misfit(identity, parts, values["versions"], values["schemes"])
+    if "digitalSignature" not in identity.uses:
+        return _NO_SIGNATURE
+    fits = set(_makes(identity, values["versions"])).intersection(values["schemes"])
+    return "" if fits else "signs with none of the schemes of this configuration"
 
 
 def _misfit(identity: Identity, parts: tuple[Suite, ...], versions: tuple[int, ...], schemes: tuple[int, ...]) -> str:

@@ -105,14 +105,17 @@ def test_expired_certificate_does_not_replace_a_valid_one(
         (("digital_signature",), ("key_encipherment",), False),
         (("key_encipherment",), ("digital_signature",), False),
         (("digital_signature", "key_encipherment"), ("data_encipherment",), False),
-        (("digital_signature", "key_encipherment"), ("key_encipherment",), True),
+        (("digital_signature", "key_encipherment"), ("key_encipherment",), False),
+        (("digital_signature", "key_encipherment"), ("digital_signature",), True),
+        (("key_encipherment",), ("digital_signature", "key_encipherment"), True),
         (("digital_signature",), ("digital_signature", "key_encipherment"), True),
     ],
 )
 def test_certificate_for_another_use_does_not_replace_one(
     tmp_path: Path, authority: Authority, first: tuple[str, ...], second: tuple[str, ...], taken: bool
 ) -> None:
-    """RFC 5246 7.4.2: whatever the old one served, the new one must not, so that no handshake would be left."""
+    """RFC 9846 4.5.1.2, RFC 5246 7.4.2: without digitalSignature no handshake of the default tier would be left, and
+    with nothing in common none at all; keyEncipherment alone goes as certificates are renewed."""
     old, new = (
         authority.issue(NAME, key="rsa2048", key_usage=False, extra=((key_usage(*bits), True),))
         for bits in (first, second)
@@ -124,6 +127,24 @@ def test_certificate_for_another_use_does_not_replace_one(
     assert (source.last_error is None) is taken
     if not taken:
         assert "whose keyUsage allows" in str(source.last_error)
+
+
+def test_server_goes_on_where_the_new_certificate_may_not_sign(
+    tmp_path: Path, authority: Authority, client: ClientConfig
+) -> None:
+    """RFC 9846 4.5.1.2: the digitalSignature bit MUST be set; the handshakes after the swap say whether it is."""
+    bits = ("digital_signature", "key_encipherment")
+    old, new = (
+        authority.issue(NAME, key="rsa2048", key_usage=False, extra=((key_usage(*kept), True),))
+        for kept in (bits, bits[1:])
+    )
+    source = IdentityFile(*lay(tmp_path, old))
+    server = ServerConfig.simple(source)
+    lay(tmp_path, new)
+    assert not source.reload()
+    assert isinstance(source.last_error, errors.ConfigError)
+    assert (source.last_error.code, source.last_error.section) == ("TLS-CONFIG-KEY_USAGE", "RFC 9846 4.5.1.2")
+    assert pair(client, server)[0].peer_chain == old.chain_der
 
 
 def test_wrong_start_is_an_error(tmp_path: Path, pairs: list[Issued]) -> None:

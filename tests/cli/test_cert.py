@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from tests.support import commands
 from tests.support.certificates import Authority, Issued, make_ca
 from tests.support.revocation import DAY, NOW, crl_pem, entry, make_crl
 from tlscore.cli import main
@@ -44,10 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, top: Authority, leaf: Issue
     return folder
 
 
-def run(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> tuple[int, str, str]:
-    code = main(["cert", *map(str, argv)])
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
+def run(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> commands.Ran:
+    return commands.run(capsys, "cert", *argv)
 
 
 # -- verify-link -------------------------------------------------------------------------------------------------------

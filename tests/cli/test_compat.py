@@ -1,6 +1,5 @@
 """`tlscore compat` and `tlscore suites`: verdicts, the change that helps, exit codes; no socket is opened."""
 
-import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import make_ca
-from tlscore.cli import main
+from tests.support.commands import run
 from tlscore.cli.compat import text_of
 from tlscore.cli.compat_files import Side
 from tlscore.cli.compat_run import Verdict, compare
@@ -56,14 +55,15 @@ def verdict(folder: Path, client: str, server: str) -> Verdict:
 def test_two_defaults_connect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alpn = 'alpn = ["h2", "http/1.1"]\n'
     paths = write(folder, CLIENT + alpn, SERVER + 'alpn = ["http/1.1"]\n')
-    assert main(["compat", *paths, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["connects"] is True
+    ran = run(capsys, "compat", *paths, "--json")
+    found = ran.json()
+    assert (ran.code, found["connects"]) == (0, True)
     assert (found["version"], found["suite"]) == ("TLSv1.3", "TLS_AES_128_GCM_SHA256")
     assert (found["alpn"], found["client_certificate"]) == ("http/1.1", "not asked for")
     assert found["server_certificate"] == f"verified: CN={NAME}"
-    assert main(["compat", *paths]) == 0
-    assert "verdict             connects\n" in capsys.readouterr().out
+    ran = run(capsys, "compat", *paths)
+    assert ran.code == 0
+    assert "verdict             connects\n" in ran.out
 
 
 def test_mutual_pair_connects(folder: Path) -> None:
@@ -74,8 +74,8 @@ def test_mutual_pair_connects(folder: Path) -> None:
 
 def test_version_mismatch_names_both_ranges_and_the_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = write(folder, CLIENT + 'versions = "TLSv1.1"\n', SERVER)
-    assert main(["compat", *paths]) == 1
-    shown = capsys.readouterr().out
+    code, shown, _ = run(capsys, "compat", *paths)
+    assert code == 1
     assert "the server drops at step 7, alert protocol_version" in shown
     assert "no_common_version: the client offers TLSv1.1, the server accepts TLSv1.3" in shown
     assert "versions in client.toml" in shown
@@ -149,8 +149,9 @@ def test_legacy_tier_meets_a_default_end(folder: Path) -> None:
     ],
 )
 def test_wrong_legacy_is_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str], text: str, said: str) -> None:
-    assert main(["compat", *write(folder, text, RSA)]) == 2
-    assert said in capsys.readouterr().err
+    ran = run(capsys, "compat", *write(folder, text, RSA))
+    assert ran.code == 2
+    assert said in ran.err
 
 
 def test_platform_policy_is_a_reason_of_its_own(folder: Path) -> None:
@@ -257,19 +258,22 @@ def test_description_without_certificates_still_negotiates(folder: Path) -> None
 def test_wrong_file_is_wrong_use(
     folder: Path, capsys: pytest.CaptureFixture[str], client: str, server: str, hint: str
 ) -> None:
-    assert main(["compat", *write(folder, CLIENT.replace('trust = "ca.pem"\n', "") + client, SERVER + server)]) == 2
-    assert hint in capsys.readouterr().err
+    paths = write(folder, CLIENT.replace('trust = "ca.pem"\n', "") + client, SERVER + server)
+    ran = run(capsys, "compat", *paths)
+    assert ran.code == 2
+    assert hint in ran.err
 
 
 def test_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compat", "nowhere.toml", "nowhere.toml"]) == 2
-    assert "nowhere.toml" in capsys.readouterr().err
+    ran = run(capsys, "compat", "nowhere.toml", "nowhere.toml")
+    assert ran.code == 2
+    assert "nowhere.toml" in ran.err
 
 
 def test_suites_lists_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["suites", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert len(rows) == 346
+    ran = run(capsys, "suites", "--json")
+    rows = ran.json()
+    assert (ran.code, len(rows)) == (0, 346)
     (one,) = [row for row in rows if row["name"] == "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
     assert one["openssl_name"] == "ECDHE-RSA-AES128-GCM-SHA256"
     assert (one["key_exchange"], one["authentication"], one["encryption"], one["mac"]) == (
@@ -281,14 +285,15 @@ def test_suites_lists_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_suites_expands_a_cipher_string(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["suites", "--openssl", "ECDHE+AESGCM:!aNULL"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
+    ran = run(capsys, "suites", "--openssl", "ECDHE+AESGCM:!aNULL")
+    lines = ran.out.splitlines()
+    assert (ran.code, len(lines)) == (0, 4)
     assert "ECDHE-ECDSA-AES256-GCM-SHA384" in lines[0]
-    assert main(["suites", "--openssl", "HIGH", "--status", "default"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 6
+    ran = run(capsys, "suites", "--openssl", "HIGH", "--status", "default")
+    assert (ran.code, len(ran.out.splitlines())) == (0, 6)
 
 
 def test_suites_draws_a_caret(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["suites", "--openssl", "ECDHE+AESGMC"]) == 2
-    assert capsys.readouterr().err.endswith("  ECDHE+AESGMC\n        ^^^^^^\n")
+    ran = run(capsys, "suites", "--openssl", "ECDHE+AESGMC")
+    assert ran.code == 2
+    assert ran.err.endswith("  ECDHE+AESGMC\n        ^^^^^^\n")

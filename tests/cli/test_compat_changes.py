@@ -1,15 +1,16 @@
 """What `tlscore compat` says where two ends do not meet: the one change that helps, the lists of suites before and
 after every filter, and that stand-ins for missing keys behave as the certificates that they stand for."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.cli.test_compat import CLIENT, NAME, RSA, SERVER, verdict
-from tests.support.certificates import make_ca
+from tests.support.certificates import key_usage, make_ca
+from tests.support.legacy import BOTH, ENCRYPTS, SIGNS
 from tlscore.certs.names import ServerName
 from tlscore.certs.signatures import PSS_KEY_OID
 from tlscore.certs.verify import verify_server
@@ -24,12 +25,10 @@ ECDHE_CBC = "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"
 OTHER_CBC = "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"
 ANONYMOUS = "TLS_DH_anon_WITH_AES_128_GCM_SHA256"
 ENCIPHERING = 'certificate = "enciphering.pem"\nkey = "enciphering.key"\n'
-# What an RSA certificate may be used for, beside signing.
-USAGES = {"rsa": False, "enciphering": True}
-
-
-def usage(encipherment: bool) -> tuple[x509.ExtensionType, bool]:
-    return x509.KeyUsage(True, False, encipherment, False, False, False, False, False, False), True
+NEW_SUITE = 'suites = ["TLS_AES_128_GCM_SHA256"]\n'
+OLD_SUITE = 'versions = "1.2"\nsuites = ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]\n'
+# What RSA certificates may be used for.
+USAGES = {"rsa": SIGNS, "enciphering": BOTH, "encrypting": ENCRYPTS}
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     authority = make_ca()
     authority.write(folder)
     authority.issue(NAME).write(folder, "server")
-    for stem, encipherment in USAGES.items():
-        issued = authority.issue(NAME, key="rsa2048", key_usage=False, extra=(usage(encipherment),))
-        issued.write(folder, stem)
+    for stem, bits in USAGES.items():
+        authority.issue(NAME, key="rsa2048", key_usage=False, extra=((key_usage(*bits), True),)).write(folder, stem)
     authority.issue("client.example").write(folder, "client")
     authority.issue("other.example").write(folder, "other")
     make_ca("Other CA").issue("stranger.example").write(folder, "stranger")
@@ -65,20 +63,33 @@ def refusal(found: Verdict) -> tuple[bool, str | None, str | None, int | None]:
 
 @pytest.mark.parametrize("stem", USAGES)
 def test_stand_in_has_the_key_usage_of_the_certificate(folder: Path, stem: str) -> None:
-    """With and without the key the answer is the same: RSA key exchange needs keyEncipherment."""
+    """With and without the key the answer is the same: RSA key exchange needs keyEncipherment, and nothing else."""
     client, server = CLIENT + tier(RSA_CBC), f'certificate = "{stem}.pem"\nkey = "{stem}.key"\n' + tier(RSA_CBC)
-    if not USAGES[stem]:
+    serves = USAGES[stem] != SIGNS
+    if not serves:
         for described in (server, without_key(server)):
             with pytest.raises(ConfigError, match="a keyUsage without keyEncipherment"):
                 verdict(folder, client, described)
         server = server.replace(f'"{RSA_CBC}"', f'"{RSA_CBC}", "{OTHER_CBC}"')
     real, stand_in = verdict(folder, client, server), verdict(folder, client, without_key(server))
     assert refusal(real) == refusal(stand_in)
-    assert real.connects is USAGES[stem]
+    assert real.connects is serves
     assert stand_in.server_certificate == f"verified: CN={NAME}"
     assert real.change == stand_in.change
-    if not real.connects:
+    if not serves:
         assert real.code == "TLS-NO_FITTING_CERTIFICATE"
+
+
+@pytest.mark.parametrize(("stem", "suite"), [("encrypting", RSA_CBC), ("enciphering", RSA_CBC), ("rsa", ECDHE_CBC)])
+def test_certificate_without_key_is_judged_for_the_use_of_the_suite(folder: Path, stem: str, suite: str) -> None:
+    """RFC 5246 7.4.2: the bit MUST be set that the key exchange needs, and no other. A handshake that fails for another
+    reason, before there is a suite, says no worse of the certificate."""
+    client, server = CLIENT + tier(suite), f'certificate = "{stem}.pem"\n' + tier(suite)
+    found = verdict(folder, client, server)
+    assert (found.connects, found.suite, found.server_certificate) == (True, suite, f"verified: CN={NAME}")
+    found = verdict(folder, 'alpn = ["h2"]\n' + client, 'alpn = ["http/1.1"]\n' + server)
+    assert (found.connects, found.code) == (False, "TLS-NO_APPLICATION_PROTOCOL")
+    assert found.server_certificate == f"verified: CN={NAME}"
 
 
 def test_stand_in_has_the_algorithm_of_a_pss_key(folder: Path) -> None:
@@ -141,6 +152,15 @@ def test_of_two_certificates_without_keys_the_right_one_is_judged(folder: Path) 
 
 # -- the one change ----------------------------------------------------------------------------------------------------
 
+# A line less in one file, where no entry more in any list helps.
+LEFT_OUT = [
+    (NEW_SUITE, OLD_SUITE, "suites out in the client: the default"),
+    (NEW_SUITE + 'policy = "compat"\n', OLD_SUITE, "suites out in the client: the policy"),
+    (OLD_SUITE, NEW_SUITE, "suites out in the server: the default"),
+    ('policy = "mozilla_modern"\n', OLD_SUITE, "policy out in the client: the default"),
+    ('policy = "cnsa2"\n', "", "policy out in the client: the default"),
+]
+
 
 @pytest.mark.parametrize(
     ("client", "server", "change"),
@@ -173,6 +193,7 @@ def test_of_two_certificates_without_keys_the_right_one_is_judged(folder: Path) 
             "let the server accept",
         ),
         ('schemes = ["ed25519"]\n', SERVER, "to schemes of the client"),
+        *[(client, SERVER + server, f"leave {change} has") for client, server, change in LEFT_OUT],
     ],
 )
 def test_the_change_that_is_proposed_helps_with_and_without_the_tier(
@@ -184,6 +205,15 @@ def test_the_change_that_is_proposed_helps_with_and_without_the_tier(
     assert found.change is not None
     assert change in found.change
     assert f"change              {found.change}" in text_of(found)
+
+
+@pytest.mark.parametrize(("client", "server", "change"), LEFT_OUT)
+def test_file_without_the_line_that_is_proposed_connects(folder: Path, client: str, server: str, change: str) -> None:
+    """What was tried is what is said: the same files without that line, and nothing else."""
+    texts = {"client": CLIENT + client, "server": SERVER + server}
+    key, end = re.findall(r"^(\S+) out in the (\w+)", change)[0]
+    texts[end] = re.sub(f"^{key} = .*\n", "", texts[end], flags=re.MULTILINE)
+    assert verdict(folder, texts["client"], texts["server"]).connects
 
 
 def test_changed_files_connect(folder: Path) -> None:

@@ -1,13 +1,11 @@
 """The files of `tlscore compat`: every key with every type of TOML, keys that would be ignored, and errors as JSON."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support import commands
 from tests.support.certificates import make_ca
-from tlscore.cli import main
 from tlscore.cli.compat_keys import IDENTITY, KEYS, LEGACY
 
 NAME = "server.example"
@@ -99,14 +97,15 @@ def toml(table: dict[str, str]) -> str:
     return "".join(f"{name} = {value}\n" for name, value in table.items())
 
 
-def run(folder: Path, capsys: pytest.CaptureFixture[str], role: str, text: str) -> tuple[int, str, str]:
+def run(folder: Path, capsys: pytest.CaptureFixture[str], role: str, text: str) -> commands.Ran:
     """Exit code, output and errors of the command, with one of the two files as given."""
-    paths = {end: folder / f"{end}.toml" for end in BASE}
-    for end, path in paths.items():
+    for end, path in zip(BASE, paths(folder), strict=True):
         path.write_text(text if end == role else toml(BASE[end]))
-    code = main(["compat", *map(str, paths.values())])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+    return commands.run(capsys, "compat", *paths(folder))
+
+
+def paths(folder: Path) -> list[Path]:
+    return [folder / f"{end}.toml" for end in BASE]
 
 
 def role_of(name: str) -> str:
@@ -235,11 +234,9 @@ def test_nothing_is_ignored_and_every_error_names_its_key(
     assert code == 2, err
     assert err.startswith(f"tlscore: {folder / role}.toml: ")
     assert said in err
-    paths = [str(folder / f"{end}.toml") for end in BASE]
-    assert main(["compat", *paths, "--json"]) == 2
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    error = json.loads(captured.out)["error"]
+    ran = commands.run(capsys, "compat", *paths(folder), "--json")
+    error = ran.json()["error"]
+    assert ran.code == 2
     assert (error["file"], error["key"]) == (f"{folder / role}.toml", key)
     assert error["cause"]
     assert error["remedy"]
@@ -257,17 +254,20 @@ def test_octets_that_are_no_text_and_deep_nesting_are_wrong_use(
 ) -> None:
     for content in (b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = " + b"9" * 5000):
         (folder / "odd.toml").write_bytes(content)
-        assert main(["compat", str(folder / "odd.toml"), str(folder / "odd.toml")]) == 2
-        assert "this is no TOML" in capsys.readouterr().err
+        ran = commands.run(capsys, "compat", folder / "odd.toml", folder / "odd.toml")
+        assert ran.code == 2
+        assert "this is no TOML" in ran.err
 
 
 def test_json_of_a_missing_file_and_of_a_wrong_cipher_string(capsys: pytest.CaptureFixture[str]) -> None:
     """Every command with --json answers in JSON, also where it was used wrongly."""
-    assert main(["compat", "nowhere.toml", "nowhere.toml", "--json"]) == 2
-    error: dict[str, Any] = json.loads(capsys.readouterr().out)["error"]
+    ran = commands.run(capsys, "compat", "nowhere.toml", "nowhere.toml", "--json")
+    error = ran.json()["error"]
+    assert ran.code == 2
     assert (error["file"], error["key"], error["remedy"]) == ("nowhere.toml", None, "give the path of a TOML file")
-    assert main(["suites", "--openssl", "ECDHE+AESGMC", "--json"]) == 2
-    error = json.loads(capsys.readouterr().out)["error"]
+    ran = commands.run(capsys, "suites", "--openssl", "ECDHE+AESGMC", "--json")
+    error = ran.json()["error"]
+    assert ran.code == 2
     assert (error["code"], error["file"]) == ("TLS-CONFIG-CIPHER_STRING", None)
     assert any("^^^^^^" in note for note in error["notes"])
 
@@ -277,10 +277,10 @@ def test_options_of_other_products_are_read_with_a_note(
     folder: Path, capsys: pytest.CaptureFixture[str], key: str
 ) -> None:
     """G16: tls-version and protocol-list mean what sec-protocol means, and say so."""
-    paths = [str(folder / f"{end}.toml") for end in BASE]
-    assert run(folder, capsys, "client", toml({**BASE["client"], key: '"TLSv12"'}))[0] == 0
-    assert main(["compat", *paths, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert run(folder, capsys, "client", toml({**BASE["client"], key: '"TLSv12"'})).code == 0
+    ran = commands.run(capsys, "compat", *paths(folder), "--json")
+    found = ran.json()
+    assert ran.code == 0
     assert found["version"] == "TLSv1.2"
     assert found["rule"]["client_source"] == f"{key.replace('-', '_')} in client.toml"
     option = key.replace("_", "-")

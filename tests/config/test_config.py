@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import legacy
 from tests.support.certificates import make_ca
+from tests.support.legacy import ENCRYPTS, SIGNS
 from tlscore import ClientConfig, Identity, Limits, Padding, ServerConfig, TrustStore, VerifyServer, policies
 from tlscore.certs.trust_store import SYSTEM_BUNDLES
 from tlscore.errors import ConfigError
@@ -149,6 +151,67 @@ SIMPLE: Callable[..., Any] = lambda **named: ClientConfig.simple(TRUST, **named)
 SERVER: Callable[..., Any] = lambda **named: ServerConfig(**{"identities": (IDENTITY,), **named})  # noqa: E731
 BARE: Callable[..., Any] = ClientConfig
 BARE_SERVER: Callable[..., Any] = ServerConfig
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("x.example", {"x.example": ENCRYPTS}),
+        ("*.example", {"*.example": ENCRYPTS, "a.other.example": SIGNS}),
+        ("x.y.example", {"y.example": SIGNS, "x.y.example": ENCRYPTS}),
+        ("x.example", [("x.example", ENCRYPTS), ("x.example", ENCRYPTS)]),
+    ],
+)
+def test_name_without_an_identity_that_may_sign_is_refused(pattern: str, names: Any) -> None:
+    """RFC 9846 4.5.1.2: the digitalSignature bit MUST be set. A name that has identities gets no others."""
+    listed = [
+        (name, legacy.identity("rsa2048", bits)) for name, bits in (names if type(names) is list else names.items())
+    ]
+    for build in (
+        lambda: SERVER(names=listed),
+        lambda: SERVER().replace(names=listed),
+        lambda: BARE_SERVER(names=[*listed, ("z.example", IDENTITY)]),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"asks for {re.escape(pattern)}, .*identity 1 .*without digitalSignature"
+        ) as refused:
+            build()
+        assert (refused.value.code, refused.value.section) == ("TLS-CONFIG-KEY_USAGE", "RFC 9846 4.5.1.2")
+
+
+def test_name_is_served_by_whichever_identity_is_for_it() -> None:
+    """One named beside it, one named for its wildcard, or one whose certificate has the name; then handshakes work."""
+    unfit, fit = legacy.identity("rsa2048", ENCRYPTS), identity("x.example", "*.y.example")
+    for names in (
+        [("x.example", unfit), ("x.example", fit)],
+        [("x.z.example", unfit), ("*.z.example", fit)],
+        [("*.y.example", unfit), ("b.y.example", unfit), ("x.example", unfit)],
+    ):
+        config = SERVER(identities=(IDENTITY, fit), names=names)
+        for name, _ in names:
+            assert fit in config.identities_for(name.replace("*", "any"))
+    with pytest.raises(ConfigError, match=r"asks for \*\.example"):
+        SERVER(identities=(IDENTITY, fit), names={"*.example": unfit})
+
+
+def test_name_whose_identity_makes_none_of_the_schemes_is_refused() -> None:
+    rsa, schemes = identity("x.example", key="rsa2048"), ("ecdsa_secp256r1_sha256",)
+    with pytest.raises(ConfigError, match=r"asks for x\.example, .*signs with none of the schemes") as refused:
+        SERVER(names={"x.example": rsa}, schemes=schemes)
+    assert refused.value.code == "TLS-CONFIG-NOT_AVAILABLE"
+    SERVER(names={"x.example": rsa})
+    SERVER(names=[("x.example", rsa), ("x.example", IDENTITY)], schemes=schemes)
+
+
+def test_name_in_the_legacy_tier_needs_an_identity_for_one_of_its_suites() -> None:
+    tier = legacy.tier("1.2", ("TLS_RSA_WITH_AES_128_CBC_SHA",))
+    both, signs = legacy.identity("rsa2048"), legacy.identity("rsa2048", SIGNS)
+    with pytest.raises(ConfigError, match=r"asks for x\.example, .*without keyEncipherment") as refused:
+        legacy.quiet(ServerConfig.simple, both, names={"x.example": signs}, legacy=tier)
+    assert refused.value.code == "TLS-CONFIG-NOT_AVAILABLE"
+    encrypts = legacy.identity("rsa2048", ENCRYPTS)
+    config = legacy.quiet(ServerConfig.simple, both, names={"x.example": encrypts}, legacy=tier)
+    assert config.identities_for("x.example") == (encrypts,)
 
 
 @pytest.mark.parametrize(

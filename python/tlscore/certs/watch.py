@@ -2,9 +2,9 @@
 
 An `IdentityFile` stands in a configuration where an Identity would; every new handshake takes its `current` identity,
 one object with certificate and key, so no handshake ever sees half a change. A pair that does not fit, a file that
-cannot be read or an expired certificate is refused: the old identity stays, `last_error` and `on_error` tell. A
-`FileWatcher` is a daemon thread that looks at the files' facts (following links, as Kubernetes swaps them) and reloads
-what changed; `check()` does one round without a thread.
+cannot be read, an expired certificate or one that may no longer sign is refused: the old identity stays, `last_error`
+and `on_error` tell. A `FileWatcher` is a daemon thread that looks at the files' facts (following links, as Kubernetes
+swaps them) and reloads what changed; `check()` does one round without a thread.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
+from tlscore.certs import key_use
 from tlscore.certs.identity import Identity, Password, Readable
 from tlscore.certs.trust_sources import file_stamp
 from tlscore.certs.trust_store import TrustStore
@@ -141,15 +142,7 @@ class IdentityFile(Watched):
                 remedy="renew the certificate; the old one stays in use",
                 code="TLS-CONFIG-EXPIRED",
             )
-        if old.uses and not set(old.uses) & set(fresh.uses):
-            allowed = " and ".join(fresh.uses) or "no use in TLS"
-            raise ConfigError(
-                f"{self.paths[0]} holds a certificate whose keyUsage allows {allowed}, and the one in use is for "
-                f"{' and '.join(old.uses)}",
-                remedy="have it issued with the keyUsage of the old one, which stays in use",
-                section="RFC 5246 7.4.2",
-                code="TLS-CONFIG-KEY_USAGE",
-            )
+        _keeps_its_use(self.paths[0], old, fresh)
         if fresh.chain == old.chain:
             return False
         self.current = fresh
@@ -157,6 +150,24 @@ class IdentityFile(Watched):
 
     def __repr__(self) -> str:
         return f"<IdentityFile {self.paths[0]} generation {self.generation}: {self.current!r}>"
+
+
+def _keeps_its_use(path: str, old: Identity, fresh: Identity) -> None:
+    """Refuse what would end the handshakes that the old one served: a lost digitalSignature, or nothing in common.
+
+    A lost keyEncipherment beside it is how certificates are renewed today; RSA key exchange alone needs it.
+    """
+    lost = tuple([use for use in old.uses if use not in fresh.uses])
+    # RFC 9846 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present"
+    if not lost or ("digitalSignature" not in lost and lost != old.uses):
+        return
+    raise ConfigError(
+        f"{path} holds a certificate whose keyUsage allows {' and '.join(fresh.uses) or 'no use in TLS'}, and "
+        f"handshakes may need the {lost[0]} of the one in use",
+        remedy="have it issued with the keyUsage of the old one, which stays in use",
+        section=key_use.section_of(lost[0]),
+        code="TLS-CONFIG-KEY_USAGE",
+    )
 
 
 class TrustFile(Watched):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tlscore import errors, policies, suites
+from tlscore import errors, suites
 from tlscore.iana import NamedGroup, SignatureScheme
 
 if TYPE_CHECKING:
@@ -105,13 +105,15 @@ def not_enough(tried: Tried) -> str | None:
     return f"not enough: {text}; then still: {error.cause}" if error is not None else None
 
 
-def changes(pair: Pair, error: errors.TlsError, stand_ins: Callable[[], StandIns]) -> Iterator[Tried]:
+def changes(
+    pair: Pair, error: errors.TlsError, defaults: Iterable[Tried], stand_ins: Callable[[], StandIns]
+) -> Iterator[Tried]:
     """Changes to try after a handshake has failed, those first that touch least.
 
-    Takes:    stand_ins: makes the authority that certificates are tried with.
+    Takes:    defaults: the files with a line less. stand_ins: makes the authority that certificates are tried with.
     """
     yield from _entries(pair)
-    yield from defaults(pair)
+    yield from defaults
     yield from _names(pair)
     yield from _certificates(pair, error, stand_ins)
 
@@ -153,21 +155,6 @@ def _with_list(pair: Pair, end: str, name: str, value: tuple[Any, ...]) -> Pair 
         return pair.changed(end, legacy=tier.replace(suites=value))
     except errors.ConfigError:
         return None
-
-
-def defaults(pair: Pair) -> Iterator[Tried]:
-    """One setting of one end left to its default."""
-    for end in ("client", "server"):
-        config = pair.config(end)
-        said = f"out in the {end}: the default has what the other end needs"
-        if config.legacy is not None:
-            yield f"leave [legacy] {said}", pair.changed(end, legacy=None)
-            continue
-        for name, usual in (("suites", policies.DEFAULT.suites), ("schemes", policies.DEFAULT.schemes)):
-            own = getattr(config, name)
-            everything = tuple(dict.fromkeys((*own, *usual)))
-            if everything != own:
-                yield f"leave {name} {said}", pair.changed(end, **{name: everything})
 
 
 def _names(pair: Pair) -> Iterator[Tried]:

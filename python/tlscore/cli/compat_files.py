@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,6 +72,18 @@ class Side:
         self.setting = self._setting()
         with blame(self.path, self.table, "encryption_only"):
             self.unauthenticated = _unauthenticated(self.table.get("encryption_only", False))
+
+    def without(self, key: str) -> Side:
+        """What the file would describe without one of its keys.
+
+        Raises:   ConfigError where the rest means nothing.
+        """
+        shorter = copy(self)
+        shorter.table = {name: value for name, value in self.table.items() if name != key}
+        shorter.notes = []
+        shorter.legacy = shorter._legacy()
+        shorter.setting = shorter._setting()
+        return shorter
 
     def _legacy(self) -> Legacy | None:
         """The tier that the file allows, with its own versions and suites; None where it allows none."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tlscore import errors, policies, versions
 from tlscore.cli import compat_suites
-from tlscore.cli.compat_changes import Pair, Tried, changes, defaults, first_working, not_enough
+from tlscore.cli.compat_changes import Pair, Tried, changes, first_working, not_enough
 from tlscore.cli.compat_files import Side, client_config, server_config
 from tlscore.cli.compat_keys import KEYS, VERSIONS, DescriptionError, blame
 from tlscore.cli.stand_in import StandIns
@@ -37,6 +37,8 @@ _CERTIFICATE_ERRORS: Final = (
 # TLS 1.2 has no alert of its own for a certificate that is missing.
 _CERTIFICATE_CODES: Final = ("TLS-CERTIFICATE_REQUIRED",)
 _SUITE_CODES: Final = ("TLS-NO_COMMON_SUITE", "TLS-NO_FITTING_CERTIFICATE")
+# What a file may leave to the policy, or to the default; versions have rules of their own.
+_WITH_DEFAULTS: Final = ("legacy", "suites", "cipher_string", "schemes", "policy")
 # Steps of the handshake: the server answers, the client judges the answer.
 _ANSWER, _JUDGEMENT = 7, 8
 _CERTIFICATE_STEPS: Final = {"server": 13, "client": 17}
@@ -97,7 +99,7 @@ def _compare(client: Side, server: Side) -> Verdict:
     pair = ends.pair(client.setting, server.setting)
     if outcome.version is None:
         verdict = _refused_by_rule(outcome, rule)
-        verdict.change = first_working(_version_changes(ends, ours, theirs, how, pair))
+        verdict.change = first_working(_version_changes(ends, ours, theirs, how))
         if verdict.change is None:
             reasons = map(not_enough, _one_version_more(ends, ours, theirs, how))
             verdict.notes += [next(filter(None, reasons), "none of the changes that were tried helps")]
@@ -155,17 +157,31 @@ class _Ends:
         return self.stand_ins or StandIns(_names(self.client))
 
 
-def _version_changes(
-    ends: _Ends, ours: VersionSetting, theirs: VersionSetting, how: versions.How, pair: Pair | None
-) -> Iterator[Tried]:
-    """One version more at one end, the best first; then the default versions, and what else has a default."""
+def _version_changes(ends: _Ends, ours: VersionSetting, theirs: VersionSetting, how: versions.How) -> Iterator[Tried]:
+    """One version more at one end, the best first; then what has a default."""
     yield from _one_version_more(ends, ours, theirs, how)
+    yield from _left_out(ends, (*VERSIONS, "available_versions"))
+    yield from _left_out(ends, _WITH_DEFAULTS)
+
+
+def _left_out(ends: _Ends, keys: tuple[str, ...]) -> Iterator[Tried]:
+    """One of the keys less in one of the files."""
     for end, side in (("client", ends.client), ("server", ends.server)):
-        key = next((name for name in (*VERSIONS, "available_versions") if name in side.table), None)
-        if key is not None:
-            yield f"leave {key} out in the {end}: the default has what the other end needs", _built(ends, {end: None})
-    if pair is not None:
-        yield from defaults(pair)
+        for key in keys:
+            if key in side.table:
+                said = "[legacy]" if key == "legacy" else key
+                usual = "the policy" if "policy" in side.table and key != "policy" else "the default"
+                text = f"leave {said} out in the {end}: {usual} has what the other end needs"
+                yield text, _built_without(ends, end, key)
+
+
+def _built_without(ends: _Ends, end: str, key: str) -> Pair | None:
+    try:
+        client = ends.client.without(key) if end == "client" else ends.client
+        server = ends.server.without(key) if end == "server" else ends.server
+        return _Ends(client, server, ends.stand_ins).pair(client.setting, server.setting)
+    except errors.ConfigError:
+        return None
 
 
 def _one_version_more(ends: _Ends, ours: VersionSetting, theirs: VersionSetting, how: versions.How) -> Iterator[Tried]:
@@ -266,7 +282,7 @@ def _failed(
             verdict.server_certificate = _taken(pair, client)
     if error.code in _SUITE_CODES:
         verdict.suites = compat_suites.compared(ends.client, ends.server, pair, version)
-    verdict.change = first_working(changes(pair, error, ends.other_stand_ins))
+    verdict.change = first_working(changes(pair, error, _left_out(ends, _WITH_DEFAULTS), ends.other_stand_ins))
     if verdict.change is None:
         verdict.notes.append("none of the changes that were tried helps")
     return verdict
@@ -325,8 +341,9 @@ def _verify_apart(verdict: Verdict, client: Side, server: Side, pair: Pair, show
     else:
         chain = _chain_for(server, pair, shown)
         trust = client.anchors or TrustStore.system()
-        policy = pair.client.certificate_policy
-        _judge(verdict, "server", lambda: verify_server(chain, trust, ServerName.parse(name), policy=policy))
+        policy, use = pair.client.certificate_policy, compat_suites.key_use(pair, verdict.suite)
+        named = ServerName.parse(name)
+        _judge(verdict, "server", lambda: verify_server(chain, trust, named, policy=policy, key_use=use))
     if pair.server.client_auth == "none":
         verdict.client_certificate = "not asked for"
     elif client.certificates and server.anchors is not None:

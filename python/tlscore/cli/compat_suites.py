@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tlscore import suites
+from tlscore.handshake.legacy_exchange import use_of
 from tlscore.iana import ProtocolVersion
 from tlscore.versions import version_name
 
 if TYPE_CHECKING:
     from tlscore import ServerConfig
+    from tlscore.certs.key_use import KeyUse
     from tlscore.cli.compat_changes import Pair
     from tlscore.cli.compat_files import Side
     from tlscore.suites import Suite
@@ -55,6 +57,15 @@ def lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     return [(label, ", ".join(names) or "none") for label, names in shown]
 
 
+def key_use(pair: Pair, agreed: str | None) -> KeyUse:
+    """What a suite uses the server's key for; where none was agreed, what all those do that its certificates serve."""
+    mine, theirs = pair.client.suites, pair.server.suites
+    common = [suites.suite(code) for code in mine if code in theirs]
+    serving = [one for one in common if _has_key(pair.server, one, ProtocolVersion.TLS12)]
+    uses = {use_of(one) for one in ([suites.suite(agreed)] if agreed is not None else serving)}
+    return "keyEncipherment" if uses == {"keyEncipherment"} else "digitalSignature"
+
+
 def _named(side: Side, used: tuple[int, ...]) -> tuple[int, ...]:
     """What the file names: a cipher string may stand for more than the configuration takes."""
     text = side.table.get("legacy", side.table).get("cipher_string")
@@ -67,5 +78,4 @@ def _has_key(config: ServerConfig, one: Suite, version: int) -> bool:
     """Whether a certificate of the server has the key that a suite needs."""
     if version >= ProtocolVersion.TLS13 or one.authentication == "anon":
         return True
-    use = "keyEncipherment" if one.key_exchange == "RSA" else "digitalSignature"
-    return any(held.kind == one.authentication and use in held.uses for held in config.current_identities)
+    return any(held.kind == one.authentication and use_of(one) in held.uses for held in config.current_identities)
