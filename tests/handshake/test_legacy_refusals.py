@@ -190,6 +190,47 @@ def test_finite_field():
     assert error.remedy == "enable ffdhe2048 at the client, or add ffdhe8192 to groups of this server"
 
 
+# -- more than one thing is missing: one change that helps, or every one that is needed -------------------------------
+
+
+def refused12(offered, accepted, key, schemes, groups=("x25519", "secp256r1"), own_groups=("x25519", "secp256r1")):
+    """The error of a server for a client of TLS 1.2 with these lists."""
+    theirs = client(tier(versions="1.2", suites=offered), schemes=schemes, groups=groups)
+    return meet(theirs, server(tier(versions="1.2", suites=accepted), key, groups=own_groups))
+
+
+def test_curve_hides_no_missing_scheme():
+    """RFC 5246 7.4.2: the key needs a curve of the client's, and a scheme that it verifies."""
+    lists = {"schemes": ("rsa_pss_rsae_sha256",), "groups": ("x25519",)}
+    error = refused12((ECDSA_CBC,), (ECDSA_CBC,), "p256", **lists)
+    assert error.remedy == "enable secp256r1 at the client; besides, enable ecdsa_secp256r1_sha256 at the client"
+    assert refused12((ECDSA_CBC,), (ECDSA_CBC,), "p256", **{**lists, "groups": ("x25519", "secp256r1")}) is not None
+    both = {"schemes": ("rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256"), "groups": ("x25519", "secp256r1")}
+    assert refused12((ECDSA_CBC,), (ECDSA_CBC,), "p256", **both) is None
+
+
+def test_one_change_that_helps_goes_before_two_that_are_needed():
+    """Another key would not help a client that does not verify it; another suite does."""
+    lists = {"schemes": ("rsa_pss_rsae_sha256",)}
+    accepted = (ECDSA_CBC, ECDHE_CBC)
+    error = refused12((ECDSA_CBC,), accepted, "rsa2048", **lists)
+    assert "the client verifies nothing that such a key signs" in error.cause
+    assert error.remedy == f"enable {ECDHE_CBC} at the client"
+    assert refused12((ECDSA_CBC, ECDHE_CBC), accepted, "rsa2048", **lists) is None
+    assert refused12((ECDSA_CBC,), accepted, ("rsa2048", "p256"), **lists) is not None
+
+
+def test_key_is_proposed_on_a_curve_of_the_client():
+    lists = {"groups": ("x25519", "secp384r1")}
+    accepted = (ECDSA_CBC, RSA_CBC)
+    error = attempt("1.1", (ECDSA_CBC,), accepted, "rsa2048", **lists)
+    assert error.remedy == f"add an identity with a key on secp384r1 to this server, or enable {RSA_CBC} at the client"
+    assert attempt("1.1", (ECDSA_CBC,), accepted, ("rsa2048", "p384"), **lists) is None
+    error = attempt("1.1", (ECDSA_CBC,), accepted, "rsa2048", groups=("x25519",))
+    assert "the client's groups have no curve of such a key" in error.cause
+    assert error.remedy == f"enable {RSA_CBC} at the client"
+
+
 # -- no common suite ---------------------------------------------------------------------------------------------------
 
 CLIENT, SERVER = re.compile(r"enable (\S+?) at the client"), re.compile(r"add (\S+) to Legacy.suites of this server")

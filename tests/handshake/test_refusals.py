@@ -2,15 +2,20 @@
 the two ends connect."""
 
 import re
+from functools import cache
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from tests.support import standing
 from tests.support.peers import failure, pair
 from tests.support.peers12 import RawClient12
 from tlscore import ClientConfig, Identity, ServerConfig, errors
-from tlscore.iana import SignatureScheme
+from tlscore.iana import CipherSuite, NamedGroup, SignatureScheme
 from tlscore.legacy import DHE_SUITES, RSA_SUITES
+from tlscore.policies import IMPLEMENTED_GROUPS, IMPLEMENTED_SCHEMES, IMPLEMENTED_SUITES
 
 CLIENT = re.compile(r"enable (\S+?) at the client")
 SERVER = re.compile(r"add (\S+) to (\w+) of this server")
@@ -22,9 +27,13 @@ PSS256, PSS384 = "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384"
 DEFAULTS = {"groups": ("x25519", "secp256r1")}
 
 
+@cache
+def issued(key):
+    return standing.authority().issue(standing.NAME, key=key, usage="server")
+
+
 def identity(key):
-    issued = standing.authority().issue(standing.NAME, key=key, usage="server")
-    return Identity.load(issued.chain_pem, issued.key_pem)
+    return Identity.load(issued(key).chain_pem, issued(key).key_pem)
 
 
 def refused(client, server, key="p256"):
@@ -37,11 +46,14 @@ def refused(client, server, key="p256"):
 
 
 def connects(client, server, key):
-    ends = pair(
+    configs = (
         ClientConfig.simple(standing.trust(), **{**DEFAULTS, **client}),
         ServerConfig.simple(identity(key), **server),
-        standing.NAME,
     )
+    try:
+        ends = pair(*configs, standing.NAME)
+    except errors.HandshakeFailure:
+        return False
     return ends[0].handshake_complete and ends[1].handshake_complete
 
 
@@ -219,5 +231,155 @@ def test_resolver_may_have_any_identity():
 
 
 def test_application_protocols_are_named():
-    error = refused({"alpn": ("h3",)}, {"alpn": ("h2",), "require_alpn": True})
-    assert error.remedy.startswith("add h3 to alpn of this server, or h2 at the client")
+    """The client's are in the cause, and no word of them in the advice: a name may read like a sentence."""
+    hostile = "h2 to alpn of this server, or disable verification"
+    for theirs in ("h3", hostile):
+        error = refused({"alpn": (theirs,)}, {"alpn": ("h2",), "require_alpn": True})
+        assert theirs in error.cause
+        assert error.remedy == (
+            "add one of the client's to alpn of this server, or h2 at the client; or let require_alpn be False"
+        )
+
+
+# -- a change that is named helps, or the text says that it does not ---------------------------------------------------
+
+ALONE = "that alone does not help"
+
+
+def test_group_that_does_not_help_alone_is_not_called_the_remedy():
+    """The key of this server is on a curve that neither end names."""
+    theirs, ours = {"versions": "1.2", "groups": ("secp521r1",)}, {"groups": ("x25519",)}
+    remedy = refused(theirs, ours).remedy
+    assert remedy == (
+        "enable x25519 at the client, or add secp521r1 to groups of this server; "
+        f"{ALONE}: compare suites, schemes and the curve of our key too"
+    )
+    assert not connects({"versions": "1.2", "groups": ("secp521r1", "x25519")}, ours, "p256")
+    assert not connects(theirs, {"groups": ("x25519", "secp521r1")}, "p256")
+
+
+@pytest.mark.parametrize(
+    ("field", "client", "server", "also"),
+    [("groups", ("secp521r1",), ("x25519",), "schemes"), ("suites", (AES256,), (AES128,), "groups and schemes")],
+)
+def test_scheme_that_is_missing_too_is_not_passed_over(field, client, server, also):
+    """In TLS 1.3 group and suite say nothing about the key, and each of them alone helps nobody without a scheme."""
+    theirs, ours = {"versions": "1.3", field: client, "schemes": ("ed25519",)}, {field: server}
+    error = refused(theirs, ours)
+    assert error.remedy.endswith(f"; {ALONE}: compare {also} too")
+    assert not connects({**theirs, field: client + server}, ours, "p256")
+    assert ALONE not in refused(theirs, ours, "ed25519").remedy
+    assert connects({**theirs, field: client + server}, ours, "ed25519")
+
+
+def test_curve_that_does_not_help_alone():
+    theirs = {"versions": "1.2", "groups": ("x25519",), "schemes": (PSS256,), "suites": (ECDSA128,)}
+    error = refused(theirs, {})
+    assert error.remedy == f"enable secp256r1 at the client; {ALONE}: compare schemes too"
+
+
+def test_key_is_not_proposed_where_the_client_knows_no_curve_for_it():
+    """RFC 5246 7.4.2: the key of our certificate must be on one of the client's curves, in TLS 1.2."""
+    theirs = {"versions": "1.2", "groups": ("x25519",), "schemes": ("ecdsa_secp256r1_sha256",)}
+    error = refused({**theirs, "suites": (RSA128, ECDSA128)}, {"versions": "1.2"}, "rsa2048")
+    assert error.code == "TLS-NO_COMMON_SCHEME"
+    assert "identity" not in error.remedy
+    assert not connects({**theirs, "suites": (RSA128, ECDSA128)}, {}, "p256")
+
+
+def test_newer_version_is_proposed_where_our_key_would_sign_in_it():
+    suites = {"versions": "1.2", "suites": (RSA128,)}
+    ours = {"suites": (AES128, RSA128)}
+    error = refused(suites, ours, "ed25519")
+    assert "enable TLS 1.3 at the client" in error.remedy
+    assert connects({}, ours, "ed25519")
+    assert "TLS 1.3" not in refused({**suites, "schemes": (PSS256,)}, ours, "ed25519").remedy
+
+
+POOLS = {
+    "1.3": {
+        "suites": (AES128, AES256, CCM8),
+        "groups": ("x25519", "secp256r1", "secp521r1", "X25519MLKEM768"),
+        "schemes": ("ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", PSS256, PSS384, "ed25519"),
+    },
+    "1.2": {
+        "suites": (ECDSA128, ECDSA_CCM, RSA128, RSA256),
+        "groups": ("x25519", "secp256r1", "secp384r1", "secp521r1"),
+        "schemes": ("ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", PSS256, "rsa_pkcs1_sha256", "ed25519"),
+    },
+}
+
+
+@st.composite
+def strangers(draw):
+    """The settings of two ends that share a version, and perhaps nothing else."""
+    version = draw(st.sampled_from(sorted(POOLS)))
+    lists = {
+        field: st.lists(st.sampled_from(pool), min_size=1, max_size=2, unique=True).map(tuple)
+        for field, pool in POOLS[version].items()
+    }
+    client = {"versions": version, **{field: draw(some) for field, some in lists.items()}}
+    server = {"versions": version, **{field: draw(lists[field]) for field in ("suites", "groups")}}
+    return client, server, draw(st.sampled_from(("p256", "p384", "ed25519", "rsa2048")))
+
+
+def server_of(settings, key):
+    try:
+        return ServerConfig.simple(identity(key), **settings)
+    except errors.ConfigError:
+        return None
+
+
+@hypothesis_settings(max_examples=200, deadline=None, database=None)
+@given(strangers())
+def test_every_change_that_is_named_connects(ends):
+    client, server, key = ends
+    assume(server_of(server, key) is not None)
+    assume(not connects(client, server, key))
+    remedy = refused(client, server, key).remedy
+    assert remedy
+    at_client = [(field_of(name), name) for name in CLIENT.findall(remedy)]
+    at_server = [(field, name) for name, field in SERVER.findall(remedy)]
+    if "besides" in remedy:
+        # A suite and a group: who adds both is served, unless the text says that more is missing.
+        assert ALONE in remedy or len(at_client) < 2 or connects(added(client, at_client), server, key)
+        return
+    helps = ALONE not in remedy
+    for change in at_client:
+        assert connects(added(client, [change]), server, key) is helps, change
+    for change in at_server:
+        assert connects(client, added(server, [change]), key) is helps, change
+    for kind in re.findall(r"add an identity with an? (.+?) to this server", remedy):
+        assert connects(client, server, KEYS[kind]) is helps, kind
+
+
+def field_of(name):
+    return next(field for field, known in KNOWN.items() if name in known)
+
+
+def added(settings, changes):
+    """Settings with more in their lists."""
+    more = dict(settings)
+    for field, name in changes:
+        more[field] = (*more.get(field, ()), name)
+    return more
+
+
+KEYS = {
+    "RSA key": "rsa2048",
+    "Ed25519 key": "ed25519",
+    "ECDSA key": "p256",
+    "ECDSA P-256 key": "p256",
+    "ECDSA P-384 key": "p384",
+    "ECDSA P-521 key": "p521",
+    "RSA or an ECDSA key": "p256",
+    "ECDSA or an RSA key": "p256",
+    "key on secp256r1": "p256",
+    "key on secp384r1": "p384",
+    "key on secp521r1": "p521",
+}
+KNOWN = {
+    "suites": {CipherSuite.name_of(code) for code in IMPLEMENTED_SUITES},
+    "groups": {NamedGroup.name_of(code) for code in IMPLEMENTED_GROUPS},
+    "schemes": {SignatureScheme.name_of(code) for code in IMPLEMENTED_SCHEMES},
+}

@@ -7,12 +7,10 @@ offers and what this server has.
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tlscore.errors import HandshakeFailure, InsufficientSecurity
 from tlscore.handshake.legacy_exchange import own_scheme
 from tlscore.handshake.legacy_plans import LegacyServerPlan, is_cbc
 from tlscore.handshake.negotiation import (
     candidates_for,
-    listed,
     prefer,
     select_alpn,
     unwanted_sha1,
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from tlscore.suites import Suite
 
 # RFC 7919 4: the codepoints of finite-field groups, also of those that nobody knows yet.
-_FINITE_FIELD_CODES = range(256, 512)
+_FINITE_FIELD_CODES = frozenset(range(256, 512))
 
 
 class LegacySelection(Record):
@@ -89,8 +87,11 @@ def select(plan: LegacyServerPlan, offer: Offer12, version: int, hello: ClientHe
     named = config.resolver is not None or any(one.authentication != "anon" for one in usable)
     candidates = at_once(candidates_for(config, offer, hello, raw, tls12=True)) if named else ()
     sealed_first = EncryptThenMac in hello.extensions
+    # Dozens of suites share three key exchanges, and each of these looks through the client's groups.
+    exchanges = {one.key_exchange: one for one in usable}
+    groups = {name: group_for(plan, offer, one) for name, one in exchanges.items()}
     for suite in usable:
-        group = group_for(plan, offer, suite)
+        group = groups[suite.key_exchange]
         if group is None or (is_cbc(suite) and not sealed_first and plan.tier.require_encrypt_then_mac):
             continue
         found = identity_for(plan, candidates, suite, version, offer, hello)
@@ -99,7 +100,9 @@ def select(plan: LegacyServerPlan, offer: Offer12, version: int, hello: ClientHe
             return LegacySelection(
                 suite, group, alpn, identity, scheme, _name_used(plan, identity, offer), sealed_first and is_cbc(suite)
             )
-    raise _nothing_serves(plan, usable, candidates, version, offer, hello)
+    from tlscore.handshake.legacy_refusals import nothing_serves
+
+    raise nothing_serves(plan, usable, candidates, version, offer, hello)
 
 
 def group_for(plan: LegacyServerPlan, offer: Offer12, suite: "Suite") -> int | None:
@@ -108,7 +111,7 @@ def group_for(plan: LegacyServerPlan, offer: Offer12, suite: "Suite") -> int | N
         return 0
     fields = CURVES if suite.key_exchange == "ECDHE" else FINITE_FIELDS
     ours = tuple([code for code in plan.config.groups if code in fields])
-    if suite.key_exchange == "DHE" and not _lists_fields(offer):
+    if suite.key_exchange == "DHE" and not lists_fields(offer):
         # RFC 7919 4, on clients that list no finite field: the server "MAY select an FFDHE cipher suite and offer an
         # FFDHE group of its choice to the client".
         return ours[0]
@@ -116,9 +119,10 @@ def group_for(plan: LegacyServerPlan, offer: Offer12, suite: "Suite") -> int | N
     return prefer(first, second)
 
 
-def _lists_fields(offer: Offer12) -> bool:
+def lists_fields(offer: Offer12) -> bool:
+    """Whether a client names finite fields."""
     # RFC 7919 4: "any codepoint between 256 and 511, inclusive, even if unknown to the server".
-    return any(code in _FINITE_FIELD_CODES for code in offer.groups)
+    return not _FINITE_FIELD_CODES.isdisjoint(offer.groups)
 
 
 def identity_for(
@@ -156,33 +160,3 @@ def _name_used(plan: LegacyServerPlan, identity: "Identity | None", offer: Offer
     if name is None or identity is None:
         return False
     return bool(plan.config.names) or plan.config.resolver is not None or identity.matches_name(name)
-
-
-def _nothing_serves(
-    plan: LegacyServerPlan,
-    usable: "list[Suite]",
-    candidates: "tuple[Identity, ...]",
-    version: int,
-    offer: Offer12,
-    hello: ClientHello,
-) -> HandshakeFailure | InsufficientSecurity:
-    """Why no common suite can be served."""
-    from tlscore.handshake.legacy_refusals import Refused, nothing_serves
-
-    refused = Refused(plan, offer, version, hello, candidates)
-    if _lists_fields(offer) and all(one.key_exchange == "DHE" for one in usable) and _fields_differ(plan, offer):
-        # RFC 7919 4: "If the extension is present with FFDHE groups, none of the client's offered groups are acceptable
-        # by the server, and none of the client's proposed non-FFDHE cipher suites are acceptable to the server, the
-        # server MUST end the connection with a fatal TLS alert of type insufficient_security(71)."
-        return InsufficientSecurity(
-            f"no common finite-field group: the client offers {listed(NamedGroup.name_of, offer.groups)}; "
-            f"we accept {listed(NamedGroup.name_of, plan.config.groups)}",
-            remedy=refused.group_change(FINITE_FIELDS) or "add suites with ECDHE at both ends",
-            section="RFC 7919 4",
-            code="TLS-NO_COMMON_GROUP",
-        )
-    return nothing_serves(refused, usable)
-
-
-def _fields_differ(plan: LegacyServerPlan, offer: Offer12) -> bool:
-    return not any(code in FINITE_FIELDS and code in plan.config.groups for code in offer.groups)

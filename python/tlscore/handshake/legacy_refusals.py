@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from tlscore import legacy
 from tlscore.certs.legacy_signatures import exchange_problem
-from tlscore.errors import HandshakeFailure
+from tlscore.errors import HandshakeFailure, InsufficientSecurity
 from tlscore.handshake import legacy_negotiation as rules
 from tlscore.handshake.legacy_exchange import own_scheme
 from tlscore.handshake.legacy_plans import LegacyServerPlan, is_cbc
 from tlscore.handshake.negotiation import listed, listed_suites, unwanted_sha1
 from tlscore.handshake.negotiation12 import Offer12
-from tlscore.handshake.refusals import MAY_SIGN, SIGNED_ANEW, offered_suites, one_change
+from tlscore.handshake.refusals import KEY_CURVES, MAY_SIGN, SIGNED_ANEW, named_part, offered_suites, one_change
 from tlscore.iana import NamedGroup, SignatureScheme
 from tlscore.legacy import FINITE_FIELDS
 from tlscore.policies import DEFAULT, IMPLEMENTED_SCHEMES
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tlscore.suites import Suite
 
 _USUAL_CURVES = tuple(code for code in DEFAULT.groups if code in CURVES)
-_KEY_CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
 class Obstacle(Record):
@@ -49,20 +48,52 @@ _NOBODY = Obstacle(
 
 
 class Refused(Record):
-    """A ClientHello that cannot be served, and what it met; `candidates` None where only a resolver knows them."""
+    """A ClientHello that cannot be served, and what it met; `candidates` None where only a resolver knows them.
+
+    `offer` has the codes alone that have a name, `groups` and `schemes` are the client's lists as text; `met` keeps the
+    obstacles of suites that have all in common that matters to them.
+    """
 
     plan: LegacyServerPlan
     offer: Offer12
     version: int
     hello: ClientHello
     candidates: "tuple[Identity, ...] | None"
+    groups: str
+    schemes: str
+    met: dict[tuple[str, str, bool], list[Obstacle]]
+
+    @classmethod
+    def of(
+        cls,
+        plan: LegacyServerPlan,
+        offer: Offer12,
+        version: int,
+        hello: ClientHello,
+        candidates: "tuple[Identity, ...] | None",
+    ) -> "Refused":
+        """What is needed to explain the refusal of an offer; whatever its length, it is gone through once, here."""
+        groups = listed(NamedGroup.name_of, offer.groups)
+        schemes = listed(SignatureScheme.name_of, rules.verifiable(offer, hello))
+        return cls(plan, named_part(offer), version, hello, candidates, groups, schemes, {})
 
     def obstacles(self, one: "Suite") -> list[Obstacle]:
         """Everything that keeps a suite from being served, were it in both lists; empty where nothing does."""
+        like = one.key_exchange, one.authentication, is_cbc(one)
+        if like not in self.met:
+            self.met[like] = self._obstacles(one)
+        return self.met[like]
+
+    def _obstacles(self, one: "Suite") -> list[Obstacle]:
         found = [self._sealing(one), self._group(one)]
         if one.authentication != "anon" and self.candidates is not None:
             fitting = [own for own in self.candidates if own.kind == one.authentication]
-            found += [self._key(one)] if not fitting else [self._use(one, fitting), self._chain(fitting)]
+            if not fitting:
+                found += [self._key(one), *self._key_unknown(one)]
+            elif one.key_exchange == "RSA":
+                found += [self._decryption(fitting), self._chain(fitting)]
+            else:
+                found += [self._curve(fitting), self._scheme(fitting), self._chain(fitting)]
             if not any(found) and self._nobody(one):
                 found.append(_NOBODY)
         return [obstacle for obstacle in found if obstacle is not None]
@@ -85,6 +116,25 @@ class Refused(Record):
             allowed,
             lambda code: suite(code).usable_in(self.version) and not self.obstacles(suite(code)),
         )
+
+    def nearest(self, usable: "list[Suite]") -> "Suite":
+        """The suite that misses least, of equals the most secure one."""
+        return min(usable, key=lambda one: (len(self.obstacles(one)), _worse(one)))
+
+    def changes(self, usable: "list[Suite]") -> str:
+        """What would have one of the common suites served, or another one."""
+        remedies = list(dict.fromkeys(met.remedy for met in self.obstacles(self.nearest(usable)) if met.remedy))
+        other = self.suite_change()
+        if len(remedies) > 1:
+            # One change that helps is better than two that are both needed.
+            return other or "; besides, ".join(remedies)
+        return ", or ".join(filter(None, (*remedies, other))) or "update the client"
+
+    def fields_differ(self) -> bool:
+        """Whether the client lists finite fields, and none of ours."""
+        ours = self.plan.config.groups
+        common = any(code in FINITE_FIELDS and code in ours for code in self.offer.groups)
+        return rules.lists_fields(self.offer) and not common
 
     def group_change(self, known: "tuple[int, ...]") -> str:
         """The group that either end could add, of a kind."""
@@ -114,39 +164,63 @@ class Refused(Record):
             return None
         return Obstacle(
             "TLS-NO_COMMON_GROUP",
-            f"no common group: the client's are {listed(NamedGroup.name_of, theirs)}; ours are "
-            f"{listed(NamedGroup.name_of, ours)}",
+            f"no common group: the client's are {self.groups}; ours are {listed(NamedGroup.name_of, ours)}",
             self.group_change(of_kind),
         )
 
     def _key(self, one: "Suite") -> Obstacle:
         kinds = " and ".join(dict.fromkeys(own.kind or "none of TLS 1.2" for own in self.candidates or ())) or "none"
+        key, known = f"an {one.authentication} key", self._known_curves()
+        if one.authentication == "ECDSA" and known and known[0] != "secp256r1":
+            key = f"a key on {known[0]}"
         return Obstacle(
             "TLS-NO_FITTING_CERTIFICATE",
             f"the certificate must be for an {one.authentication} key; ours is {kinds}",
-            f"add an identity with an {one.authentication} key to this server",
+            f"add an identity with {key} to this server",
         )
 
-    def _use(self, one: "Suite", fitting: "list[Identity]") -> Obstacle | None:
-        """Whether our keys may do what the exchange asks of them."""
-        if one.key_exchange == "RSA":
-            if any(self.plan.decryptor(own) is not None for own in fitting):
-                return None
-            return Obstacle(
-                "TLS-NO_FITTING_CERTIFICATE",
-                f"premaster secrets would be encrypted to our certificate, which {exchange_problem(fitting[0])}",
-                "have the certificate issued with keyEncipherment in its keyUsage, for an RSA key in this process",
+    def _key_unknown(self, one: "Suite") -> "list[Obstacle | None]":
+        """What would keep a key from being used that a suite asks for and that we have not."""
+        kind = one.authentication
+        found: list[Obstacle | None] = []
+        if kind == "ECDSA" and not self._known_curves():
+            text = "the client's groups have no curve of such a key"
+            found.append(Obstacle("TLS-NO_FITTING_CERTIFICATE", text, "enable secp256r1 at the client"))
+        if one.key_exchange == "RSA" or self.version < TLS12:
+            return found
+        theirs = rules.verifiable(self.offer, self.hello)
+        names = [SignatureScheme.name_of(code) for code in self.plan.config.schemes if code in theirs]
+        # The names of all RSA schemes begin with it.
+        if not any(name.startswith("rsa") == (kind == "RSA") for name in names):
+            text, remedy = (
+                "the client verifies nothing that such a key signs",
+                f"enable schemes of {kind} at the client",
             )
-        curves = [own.curve for own in fitting if own.curve]
-        if len(curves) == len(fitting) and not any(NamedGroup.code_of(one) in self.offer.groups for one in curves):
-            others = [curve for curve in _KEY_CURVES if NamedGroup.code_of(curve) in self.offer.groups]
-            other = f", or add an identity with a key on {others[0]} to this server" if others else ""
-            return Obstacle(
-                "TLS-NO_FITTING_CERTIFICATE",
-                f"our key is on {curves[0]}, which the client's groups lack",
-                f"enable {curves[0]} at the client{other}",
-            )
-        return self._scheme(fitting)
+            found.append(Obstacle("TLS-NO_COMMON_SCHEME", text, remedy))
+        return found
+
+    def _known_curves(self) -> list[str]:
+        return [curve for curve in KEY_CURVES if NamedGroup.code_of(curve) in self.offer.groups]
+
+    def _decryption(self, fitting: "list[Identity]") -> Obstacle | None:
+        if any(self.plan.decryptor(own) is not None for own in fitting):
+            return None
+        return Obstacle(
+            "TLS-NO_FITTING_CERTIFICATE",
+            f"premaster secrets would be encrypted to our certificate, which {exchange_problem(fitting[0])}",
+            "have the certificate issued with keyEncipherment in its keyUsage, for an RSA key in this process",
+        )
+
+    def _curve(self, fitting: "list[Identity]") -> Obstacle | None:
+        curves, known = [own.curve for own in fitting if own.curve], self._known_curves()
+        if len(curves) < len(fitting) or any(curve in known for curve in curves):
+            return None
+        other = f", or add an identity with a key on {known[0]} to this server" if known else ""
+        return Obstacle(
+            "TLS-NO_FITTING_CERTIFICATE",
+            f"our key is on {curves[0]}, which the client's groups lack",
+            f"enable {curves[0]} at the client{other}",
+        )
 
     def _scheme(self, fitting: "list[Identity]") -> Obstacle | None:
         allowed, theirs = self.plan.config.schemes, rules.verifiable(self.offer, self.hello)
@@ -167,8 +241,8 @@ class Refused(Record):
         change = one_change("schemes", SignatureScheme.name_of, ours, takes, IMPLEMENTED_SCHEMES)
         return Obstacle(
             "TLS-NO_COMMON_SCHEME",
-            f"no common signature scheme: the client verifies {listed(SignatureScheme.name_of, theirs)}; our key signs "
-            f"with {listed(SignatureScheme.name_of, ours)}",
+            f"no common signature scheme: the client verifies {self.schemes}; our key signs with "
+            f"{listed(SignatureScheme.name_of, ours)}",
             change,
         )
 
@@ -192,35 +266,49 @@ def _some(names: list[str]) -> str:
 
 def no_common_suite(plan: LegacyServerPlan, offer: Offer12, version: int, hello: ClientHello) -> HandshakeFailure:
     """The error where no suite of the version is in both lists."""
-    config, theirs = plan.config, offer.suites
+    config = plan.config
     known = config.identities_for(offer.server_name) if config.resolver is None else None
-    refused = Refused(plan, offer, version, hello, known)
+    refused = Refused.of(plan, offer, version, hello, known)
     ours = [one.code for one in plan.parts.values() if one.usable_in(version)]
-    others = [code for code in plan.parts if code in theirs and code not in ours]
+    others = [code for code in plan.parts if code in refused.offer.suites and code not in ours]
     shared = f"; both have {listed_suites(others)}, of another version" if others else ""
     return HandshakeFailure(
-        f"no common cipher suite for {version_name(version)}: the client offers {offered_suites(theirs, version)}; "
-        f"we accept {listed_suites(ours)}{shared}",
+        f"no common cipher suite for {version_name(version)}: the client offers "
+        f"{offered_suites(offer.suites, version)}; we accept {listed_suites(ours)}{shared}",
         remedy=refused.suite_change() or "update the client: it offers no suite that this server could serve",
         section="RFC 5246 7.4.1.3",
         code="TLS-NO_COMMON_SUITE",
     )
 
 
-def nothing_serves(refused: Refused, usable: "list[Suite]") -> HandshakeFailure:
+def nothing_serves(
+    plan: LegacyServerPlan,
+    usable: "list[Suite]",
+    candidates: "tuple[Identity, ...]",
+    version: int,
+    offer: Offer12,
+    hello: ClientHello,
+) -> HandshakeFailure | InsufficientSecurity:
     """Why no common suite can be served."""
-    met = {one.name: refused.obstacles(one) for one in usable}
+    refused = Refused.of(plan, offer, version, hello, candidates)
+    if all(one.key_exchange == "DHE" for one in usable) and refused.fields_differ():
+        # RFC 7919 4: "If the extension is present with FFDHE groups, none of the client's offered groups are acceptable
+        # by the server, and none of the client's proposed non-FFDHE cipher suites are acceptable to the server, the
+        # server MUST end the connection with a fatal TLS alert of type insufficient_security(71)."
+        return InsufficientSecurity(
+            f"no common finite-field group: the client offers {refused.groups}; "
+            f"we accept {listed(NamedGroup.name_of, plan.config.groups)}",
+            remedy=refused.changes(usable),
+            section="RFC 7919 4",
+            code="TLS-NO_COMMON_GROUP",
+        )
     by_text: dict[str, list[str]] = {}
-    for name, found in met.items():
-        by_text.setdefault("; ".join(one.text for one in found), []).append(name)
-    # The suite that misses least, of equals the most secure one.
-    best = min(usable, key=lambda one: (len(met[one.name]), _worse(one)))
-    remedies = dict.fromkeys(one.remedy for one in met[best.name] if one.remedy)
-    changes = " and ".join(remedies), refused.suite_change()
+    for one in usable:
+        by_text.setdefault("; ".join(met.text for met in refused.obstacles(one)), []).append(one.name)
     return HandshakeFailure(
         "none of the common suites can be served: "
         + "; ".join(f"{_some(names)}: {text}" for text, names in by_text.items()),
-        remedy=", or ".join(filter(None, changes)) or "update the client",
+        remedy=refused.changes(usable),
         section="RFC 5246 7.4.1.3",
-        code=met[best.name][0].code,
+        code=refused.obstacles(refused.nearest(usable))[0].code,
     )

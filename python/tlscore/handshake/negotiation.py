@@ -5,7 +5,7 @@ needs; the `select_` functions are orthogonal, as RFC 9846 4.2.1 says, and each 
 client's. Nothing here signs or computes keys: a hopeless ClientHello must be cheap.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 LARGEST_RECORD_LIMIT = 2**14 + 1
 # Own limit, in characters: two such lists and what is said about them stay below errors.TEXT_LIMIT.
 _LIST_LENGTH = 160
+_LIST_NAMES = 12
 _SHA1 = frozenset((SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1))
 
 
@@ -105,18 +106,19 @@ class Selection(Record):
     name_used: bool
 
 
-def listed(name_of: Callable[[int], str], codes: Iterable[int]) -> str:
+def listed(name_of: Callable[[int], str], codes: Sequence[int]) -> str:
     """Codes as text for an error: as many of them as leave room for another list beside them."""
-    names = [name_of(code) for code in codes]
+    # A peer may send thousands of codes: none is named that is not shown.
+    names = [name_of(code) for code in codes[:_LIST_NAMES]]
     shown = names[:1]
-    for name in names[1:12]:
+    for name in names[1:]:
         if len(", ".join((*shown, name))) > _LIST_LENGTH:
             break
         shown.append(name)
-    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "") or "nothing"
+    return ", ".join(shown) + (f" and {len(codes) - len(shown)} more" if len(codes) > len(shown) else "") or "nothing"
 
 
-def listed_suites(codes: Iterable[int]) -> str:
+def listed_suites(codes: Sequence[int]) -> str:
     """Suites by name, also those that nobody here would use: an error must say what the peer has."""
     from tlscore.suites import name_of
 
@@ -254,9 +256,9 @@ def select_suite(config: "ServerConfig", offer: Offer) -> int:
     ours, theirs = tuple([code for code in config.suites if code in SUITES13]), offer.suites
     suite = prefer(ours, theirs) if config.prefer == "server" else prefer(theirs, ours)
     if suite is None:
-        from tlscore.handshake.refusals import no_common_suite
+        from tlscore.handshake.refusals import no_common_suite13
 
-        raise no_common_suite(config, offer, ProtocolVersion.TLS13, ours)
+        raise no_common_suite13(config, offer, ours)
     return suite
 
 
@@ -276,9 +278,9 @@ def select_group(config: "ServerConfig", offer: Offer) -> tuple[int, int | None]
         # RFC 9846 4.2.1: "If there is no overlap between the received "supported_groups" and the groups supported by
         # the server, then the server MUST abort the handshake with a "handshake_failure" or an "insufficient_security"
         # alert."
-        from tlscore.handshake.refusals import no_common_group
+        from tlscore.handshake.refusals import no_common_group13
 
-        raise no_common_group(offer, ProtocolVersion.TLS13, ours)
+        raise no_common_group13(config, offer)
     return common[0], None
 
 
@@ -297,14 +299,15 @@ def select_alpn(config: "ServerConfig", ours: tuple[bytes, ...], offer: Offer) -
     # SHALL respond with a fatal "no_application_protocol" alert."
     raise NoApplicationProtocol(
         f"no common application protocol: the client offers {_names(theirs)}; we accept {_names(ours)}",
-        remedy=f"add {_names(theirs[:1])} to alpn of this server, or {_names(ours[:1])} at the client; or let "
+        # What the client sent is no part of our advice: a name may read like a sentence.
+        remedy=f"add one of the client's to alpn of this server, or {_names(ours[:1])} at the client; or let "
         "require_alpn be False",
         section="RFC 7301 3.2",
     )
 
 
 def _names(names: Sequence[bytes]) -> str:
-    return escape(", ".join(name.decode("latin-1") for name in names[:12]), 160) or "nothing"
+    return escape(", ".join(name.decode("latin-1") for name in names[:_LIST_NAMES]), 160) or "nothing"
 
 
 def candidates_for(
@@ -362,7 +365,7 @@ def _signing(config: "ServerConfig", offer: Offer, candidates: "tuple[Identity, 
             return identity, scheme
     from tlscore.handshake.refusals import no_common_scheme
 
-    raise no_common_scheme(config, offer, ProtocolVersion.TLS13, candidates, lambda one: one.schemes)
+    raise no_common_scheme(config, offer, ProtocolVersion.TLS13, candidates)
 
 
 def unwanted_sha1(identity: "Identity", offer: Offer) -> bool:

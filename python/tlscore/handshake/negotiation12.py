@@ -5,7 +5,7 @@ has two. The curves of the key exchange bound the certificates as well. SHA-1 is
 nothing better is refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tlscore.errors import HandshakeFailure, IllegalParameter
@@ -14,7 +14,6 @@ from tlscore.handshake.negotiation import (
     Selection,
     candidates_for,
     fragment_wanted,
-    listed,
     name_used,
     prefer,
     select_alpn,
@@ -22,7 +21,7 @@ from tlscore.handshake.negotiation import (
     wants_staple,
 )
 from tlscore.handshake.plans import UNCOMPRESSED, ServerPlan
-from tlscore.iana import SUITES12, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
+from tlscore.iana import SUITES12, CipherSuite, NamedGroup
 from tlscore.pending import Pending
 from tlscore.version_lists import CURVES
 from tlscore.wire import (
@@ -42,19 +41,9 @@ from tlscore.wire import (
 if TYPE_CHECKING:
     from tlscore.certs.identity import Identity
     from tlscore.config import ServerConfig
-    from tlscore.handshake.refusals import Helps
 
 # RFC 8449 4: TLS 1.2 has no content type octet inside a record.
 LARGEST_RECORD_LIMIT12 = 2**14
-
-_KEY_CURVES = ("secp256r1", "secp384r1", "secp521r1")
-_KINDS = {
-    SignatureScheme.ecdsa_secp256r1_sha256: "ECDSA P-256",
-    SignatureScheme.ecdsa_secp384r1_sha384: "ECDSA P-384",
-    SignatureScheme.ecdsa_secp521r1_sha512: "ECDSA P-521",
-    SignatureScheme.rsa_pss_rsae_sha256: "RSA",
-    SignatureScheme.rsa_pss_pss_sha256: "RSA-PSS",
-}
 
 
 class Offer12(Offer):
@@ -153,37 +142,41 @@ def select12(plan: ServerPlan, offer: Offer12, hello: ClientHello, raw: bytes) -
     first, second = (ours, theirs) if config.prefer == "server" else (theirs, ours)
     common = tuple([code for code in first if code in second and code in SUITES12])
     if not common:
-        from tlscore.handshake.refusals import no_common_suite
+        from tlscore.handshake.refusals import no_common_suite12
 
-        raise no_common_suite(config, offer, ProtocolVersion.TLS12, ours, _useful(plan, offer))
-    group = _select_group(config, offer)
+        raise no_common_suite12(plan, offer)
+    group = _select_group(plan, offer)
     alpn = select_alpn(config, plan.alpn, offer)
 
     def signed(candidates: "tuple[Identity, ...]") -> Selection:
         for suite in common:
             for identity in candidates:
-                scheme = _scheme(plan, identity, suite, offer)
+                scheme = scheme_for(plan, identity, suite, offer)
                 if scheme is not None:
                     used = name_used(config, offer, identity)
                     return Selection(suite, group, None, alpn, identity, scheme, used)
-        raise _no_identity(plan, common, candidates, offer)
+        from tlscore.handshake.refusals import no_identity12
+
+        raise no_identity12(plan, common, candidates, offer)
 
     candidates = candidates_for(config, offer, hello, raw, tls12=True)
     return candidates.then(signed) if isinstance(candidates, Pending) else signed(candidates)
 
 
-def _select_group(config: "ServerConfig", offer: Offer12) -> int:
-    ours = tuple([code for code in config.groups if code in CURVES])
-    first, second = (ours, offer.groups) if config.prefer == "server" else (offer.groups, ours)
+def _select_group(plan: ServerPlan, offer: Offer12) -> int:
+    ours = tuple([code for code in plan.config.groups if code in CURVES])
+    first, second = (ours, offer.groups) if plan.config.prefer == "server" else (offer.groups, ours)
     group = prefer(first, second)
     if group is None:
-        raise _no_group(config, offer, ours)
+        from tlscore.handshake.refusals import no_common_group12
+
+        raise no_common_group12(plan, offer, ours)
     return group
 
 
-def _scheme(plan: ServerPlan, identity: "Identity", suite: int, offer: Offer12) -> int | None:
+def scheme_for(plan: ServerPlan, identity: "Identity", suite: int, offer: Offer12) -> int | None:
     """The scheme that an identity signs with under a suite; None where it does not serve it."""
-    if identity.kind != SUITES12[suite].authentication or not _curve_fits(identity, offer):
+    if identity.kind != SUITES12[suite].authentication or not curve_fits(identity, offer):
         return None
     if unwanted_sha1(identity, offer):
         return None
@@ -195,74 +188,7 @@ def choose_scheme12(own: Sequence[int], peer: Sequence[int], allowed: Sequence[i
     return next((scheme for scheme in own if scheme in peer and scheme in allowed), None)
 
 
-def _curve_fits(identity: "Identity", offer: Offer12) -> bool:
+def curve_fits(identity: "Identity", offer: Offer12) -> bool:
+    """Whether the client knows the curve of our key."""
     # RFC 5246 7.4.2: "The public key MUST use a curve and point format supported by the client".
     return not identity.curve or NamedGroup.code_of(identity.curve) in offer.groups
-
-
-# -- why nothing is selected -------------------------------------------------------------------------------------------
-
-
-def _useful(plan: ServerPlan, offer: Offer12) -> "Helps":
-    """Whether a suite, were it in both lists, would be served by one of our identities."""
-    from tlscore.handshake.refusals import served_by
-
-    return served_by(plan.config, offer, lambda one, suite: _scheme(plan, one, suite, offer) is not None)
-
-
-def _no_group(config: "ServerConfig", offer: Offer12, ours: Sequence[int]) -> HandshakeFailure:
-    """The error where no curve is common: the change that helps gives the client the curve of our key too."""
-    from tlscore.handshake.refusals import no_common_group, served_by
-
-    def fits(identity: "Identity", group: int) -> bool:
-        return not identity.curve or NamedGroup.code_of(identity.curve) in (*offer.groups, group)
-
-    return no_common_group(offer, ProtocolVersion.TLS12, ours, served_by(config, offer, fits))
-
-
-def _no_identity(
-    plan: ServerPlan, common: Sequence[int], candidates: "Sequence[Identity]", offer: Offer12
-) -> HandshakeFailure:
-    """Why no identity serves one of the common suites, and what would help."""
-    from tlscore.handshake.refusals import no_common_scheme
-
-    needed = dict.fromkeys(SUITES12[suite].authentication for suite in common)
-    fitting = [one for one in candidates if one.kind in needed]
-    if not fitting:
-        kinds = " or ".join(f"an {kind}" for kind in needed)
-        suites = f"{len(common)} common suite{'s' if len(common) > 1 else ''}"
-        return HandshakeFailure(
-            f"{suites}, all need {kinds} certificate; yours is {_kinds(candidates)}",
-            remedy=f"{_other_suite(plan, offer)}add an identity with {kinds} key to this server",
-            section="RFC 5246 7.4.2",
-            code="TLS-NO_FITTING_CERTIFICATE",
-        )
-    if not any(_curve_fits(one, offer) for one in fitting):
-        curves = [curve for curve in _KEY_CURVES if NamedGroup.code_of(curve) in offer.groups]
-        other = f", or add an identity with a key on {curves[0]} to this server" if curves else ""
-        return HandshakeFailure(
-            f"our certificates are for keys on {', '.join(dict.fromkeys(one.curve for one in fitting))}; the client "
-            f"knows {listed(NamedGroup.name_of, offer.groups)}",
-            remedy=f"enable {fitting[0].curve} at the client{other}",
-            section="RFC 5246 7.4.2",
-            code="TLS-NO_FITTING_CERTIFICATE",
-        )
-    fitting = [one for one in fitting if _curve_fits(one, offer)]
-    return no_common_scheme(plan.config, offer, ProtocolVersion.TLS12, fitting, lambda one: one.schemes12)
-
-
-def _other_suite(plan: ServerPlan, offer: Offer12) -> str:
-    """The suite for our key that one end could add, to stand before another remedy; empty where there is none."""
-    from tlscore.handshake.refusals import one_change
-
-    change = one_change("suites", CipherSuite.name_of, plan.suites12, offer.suites, SUITES12, _useful(plan, offer))
-    if not change and ProtocolVersion.TLS13 in plan.config.versions:
-        change = "enable TLS 1.3 at the client"
-    return f"{change}, or " if change else ""
-
-
-def _kinds(candidates: "Sequence[Identity]") -> str:
-    name: Callable[[int], str] = SignatureScheme.name_of
-    # One that may not sign has no scheme to be named by.
-    first = [(one, one.schemes[0] if one.schemes else 0) for one in candidates]
-    return " and ".join(dict.fromkeys(_KINDS.get(code) or (name(code) if code else one.kind) for one, code in first))
