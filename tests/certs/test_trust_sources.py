@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs7, pkcs12
 
 from tests.support.certificates import make_ca
+from tests.support.counting import counted
 from tests.support.peers import pair, pump
 from tlscore import ClientConfig, Identity, ServerConfig, errors
 from tlscore.certs import trust_sources, trust_store
@@ -279,23 +279,19 @@ def test_reloaded_trust_for_clients_is_what_certificate_request_lists(tmp_path: 
 @pytest.mark.skipif(
     not any(os.path.isfile(path) for path in trust_sources.SYSTEM_BUNDLES), reason="this machine has no CA bundle"
 )
-def test_second_store_of_the_system_costs_less_than_a_tenth_of_a_millisecond() -> None:
+def test_second_store_of_the_system_reads_nothing() -> None:
     TrustStore.system()
-    costs = []
-    for _ in range(50):
-        started = time.perf_counter()
+    with counted() as made:
         TrustStore.system()
-        costs.append(time.perf_counter() - started)
-    assert sorted(costs)[25] < 1e-4
+    assert len(made) < 30
 
 
-def test_second_store_of_a_directory_costs_less_than_a_tenth_of_a_millisecond(tmp_path: Path) -> None:
+def test_second_store_of_a_directory_reads_nothing(tmp_path: Path) -> None:
     for number in range(150):
         (tmp_path / f"{number}.pem").write_bytes(ONE.pem)
-    TrustStore.from_directory(tmp_path)
-    costs = []
-    for _ in range(50):
-        started = time.perf_counter()
+    with counted() as first:
         TrustStore.from_directory(tmp_path)
-        costs.append(time.perf_counter() - started)
-    assert sorted(costs)[25] < 1e-4
+    with counted() as second:
+        TrustStore.from_directory(tmp_path)
+    assert len(first) > 150
+    assert len(second) < 30

@@ -7,19 +7,30 @@ from collections.abc import Callable
 from typing import Any
 
 
-def calls_of(work: Callable[[], object]) -> list[str]:
-    """Python and C functions that `work` calls, hooks that Rust calls included."""
-    names: list[str] = []
+class counted:
+    """Names of the Python and C functions that are called in the block, hooks that Rust calls included."""
 
-    def note(frame: Any, event: str, argument: Any) -> None:
-        if event == "c_call":
-            names.append(argument.__name__)
-        elif event == "call":
-            names.append(frame.f_code.co_name)
+    def __init__(self) -> None:
+        self.names: list[str] = []
 
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
+    def __enter__(self) -> list[str]:
+        sys.setprofile(self._note)
+        return self.names
+
+    def __exit__(self, *failure: object) -> None:
         sys.setprofile(None)
-    return [name for name in names if name not in {"setprofile", "<lambda>"}]
+        # This function, and the one that it has just called.
+        del self.names[-2:]
+
+    def _note(self, frame: Any, event: str, argument: Any) -> None:
+        if event == "c_call":
+            self.names.append(argument.__name__)
+        elif event == "call":
+            self.names.append(frame.f_code.co_name)
+
+
+def calls_of(work: Callable[[], object]) -> list[str]:
+    """The calls that `work` makes."""
+    with counted() as names:
+        work()
+    return [name for name in names if name != "<lambda>"]

@@ -7,8 +7,8 @@ the lists never grow stale.
 import base64
 import gc
 import json
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support import tools
+from tests.support.counting import counted
 from tlscore import errors
 from tlscore.certs import verify
 from tlscore.certs.names import IpAddress, ServerName
@@ -24,6 +25,8 @@ from tlscore.certs.revocation import Revocation
 from tlscore.certs.trust_store import TrustStore
 
 VECTORS = tools.VECTORS / "x509-limbo-core.json"
+# Calls that no case may make: the dearest, with thousands of names under constraints, makes 240,000.
+CALLS = 300_000
 
 KEY_IDENTIFIERS = "certificates without key identifiers are accepted: in-house CAs issue them; strict=True refuses"
 PROFILE = "a rule of the CA/Browser Forum alone; strict=True refuses"
@@ -123,17 +126,15 @@ def is_accepted(case: dict[str, Any], strict: bool) -> bool:
     name: ServerName | None = None
     if expected is not None:
         name = IpAddress(expected["value"]) if expected["kind"] == "IP" else ServerName.parse(expected["value"])
-    start = time.process_time()
-    try:
+    accepted = False
+    with counted() as made, suppress(errors.AlertError):
         if case["validation_kind"] == "SERVER":
             verify.verify_server(chain, trust, name, now, policy=policy, revocation=revocation)
         else:
             verify.verify_client(chain, trust, now, policy=policy, revocation=revocation)
-    except errors.AlertError:
-        return False
-    finally:
-        assert time.process_time() - start < 0.15  # 0.05 on a quiet machine
-    return True
+        accepted = True
+    assert len(made) < CALLS
+    return accepted
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["default", "strict"])
