@@ -111,7 +111,7 @@ def test_missing_file_is_named_with_directory_and_user(tmp_path: Path) -> None:
 
 def test_path_with_a_nul_in_it_is_a_typed_error() -> None:
     for load in (Identity.load, TrustStore.from_file, TrustStore.from_directory):
-        with pytest.raises(errors.ConfigError, match="cannot be read: .*embedded null"):
+        with pytest.raises(errors.ConfigError, match=r"cannot be read: .*embedded null"):
             load("a\0b")
 
 
