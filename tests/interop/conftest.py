@@ -11,22 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from tests.interop.harness import LOOPBACK, NAME, Program, ProgramServer
-from tests.interop.programs import Files
+from tests.interop.programs import Files, Leaf
 from tests.support.certificates import Authority, Issued, issue_rsa_pss, make_ca
 from tests.support.tools import require_package, require_tool
-from tlscore import ClientConfig, Identity, ServerConfig, TrustStore
-
-
-class Leaf:
-    """A certificate of the test CA: paths for programs, `identity` for tlscore."""
-
-    def __init__(self, chain: Path, key: Path) -> None:
-        self.chain, self.key = chain, key
-        self.identity = Identity.load(chain, key)
-
-    @property
-    def der(self) -> bytes:
-        return self.identity.chain[0]
+from tlscore import ClientConfig, ServerConfig, TrustStore
 
 
 class Pki:

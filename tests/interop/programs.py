@@ -77,7 +77,7 @@ class Cell:
 
 
 class Leaf:
-    """A certificate of the standing authority: paths for programs, `identity` for tlscore."""
+    """A certificate and its key: paths for programs, `identity` for tlscore."""
 
     def __init__(self, chain: Path, key: Path) -> None:
         self.chain, self.key = chain, key
